@@ -1,0 +1,1 @@
+"""The vocabulary: workloads, clusters, decisions, schedules, errors."""

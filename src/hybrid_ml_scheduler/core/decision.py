@@ -1,0 +1,205 @@
+"""Decisions, schedules, and the protocols that connect policies with the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_ml_scheduler.core.workload import FloatArray, IntArray, Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One option that a policy considered.
+
+    Attributes
+    ----------
+    node : int
+        Node index.
+    gpus : tuple of int
+        GPU numbers within the node.
+    fraction : float or None
+        GPU fraction of a divisible task.
+    score : float
+        The policy's score; the smallest wins.
+    """
+
+    node: int
+    gpus: tuple[int, ...]
+    fraction: float | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Start this task now, there.
+
+    Attributes
+    ----------
+    task : int
+        Row of the task.
+    node : int
+        Node index (the machine's, on unrelated machines).
+    gpus : tuple of int
+        GPU numbers within the node; empty for none.
+    fraction : float
+        GPU fraction of a divisible task, 0 to 1; ignored for other kinds.
+    candidates : tuple of Candidate
+        What was considered, with scores (the explanation).
+    """
+
+    task: int
+    node: int = 0
+    gpus: tuple[int, ...] = ()
+    fraction: float = 0.0
+    candidates: tuple[Candidate, ...] = ()
+
+
+class TaskStatus(IntEnum):
+    """Where a task stands."""
+
+    PENDING = 0
+    """Not arrived yet, or its parents' data is not there."""
+    READY = 1
+    """In the queue."""
+    RUNNING = 2
+    FINISHED = 3
+    REJECTED = 4
+    """It can never fit this cluster."""
+    ORPHANED = 5
+    """An ancestor was rejected, so its data will never come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What happened to every task of a run; row ``i`` belongs to row ``i`` of the workload.
+
+    Attributes
+    ----------
+    status : ndarray of int8, shape (n,)
+        `TaskStatus` codes at the end of the run.
+    ready_s, start_s, finish_s : ndarray of float64, shape (n,)
+        When the task entered the queue, started and finished; NaN if it did not.
+    cpu_end_s, gpu_end_s : ndarray of float64, shape (n,)
+        When its CPU and GPU part freed their devices; NaN for no such part.
+    node : ndarray of int64, shape (n,)
+        Node index, -1 if it did not start.
+    gpu_mask : ndarray of int64, shape (n,)
+        Bit ``k`` set: the task held GPU ``k`` of its node.
+    fraction : ndarray of float64, shape (n,)
+        GPU fraction (divisible tasks), NaN otherwise.
+    decision_order : ndarray of int64, shape (n_started,)
+        Rows in the order in which they were started.
+    engine_s : float
+        Wall time of the simulation alone, in seconds.
+    policy : str
+        Name of the policy.
+    """
+
+    status: NDArray[np.int8]
+    ready_s: FloatArray
+    start_s: FloatArray
+    finish_s: FloatArray
+    cpu_end_s: FloatArray
+    gpu_end_s: FloatArray
+    node: IntArray
+    gpu_mask: IntArray
+    fraction: FloatArray
+    decision_order: IntArray
+    engine_s: float
+    policy: str
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Mask of the tasks that ran to their end."""
+        mask: NDArray[np.bool_] = self.status == TaskStatus.FINISHED
+        return mask
+
+
+class Mechanism(IntEnum):
+    """Which compiled mechanism of the engine carries a policy out."""
+
+    POOL = 0
+    """Order and backfilling on one pool of processors."""
+    COMMIT = 1
+    """Divisible tasks: the choice is made on arrival and kept; first come, first served per device."""
+    OPTIONS = 2
+    """Divisible tasks: every queued task chooses again at every event."""
+    NODES = 3
+    """Rigid tasks on nodes with GPUs: order of the queue and a placement rule."""
+    PLAN = 4
+    """Graphs on unrelated machines: a static plan made before the run."""
+    MACHINES = 5
+    """Unrelated machines: dynamic choice when a task becomes ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """A policy as codes and parameter arrays, for the engine's compiled mechanisms.
+
+    Attributes
+    ----------
+    name : str
+        Canonical spelling.
+    mechanism : Mechanism
+        Which mechanism runs it.
+    codes : mapping of str to int
+        Codes of its parts (``order``, ``backfill``, ``placement``, ``split``, ...), as the mechanism defines them.
+    params : ndarray of float64
+        Parameters, as the mechanism defines them.
+    clairvoyant : bool
+        Whether it may read the truth.
+    seed : int
+        Seed of its own random choices.
+    arrays : mapping of str to ndarray
+        Larger inputs (learned models, predicted times).
+    """
+
+    name: str
+    mechanism: Mechanism
+    codes: dict[str, int] = field(default_factory=dict)
+    params: FloatArray = field(default_factory=lambda: np.zeros(0))
+    clairvoyant: bool = False
+    seed: int = 0
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class DecisionView(Protocol):
+    """What a policy of the user's own sees at a decision point. Nothing in it leads to the truth."""
+
+    @property
+    def now_s(self) -> float:
+        """Simulated time in seconds."""
+
+    @property
+    def tasks(self) -> Tasks:
+        """The visible columns of the whole workload; look only at rows in `queue` and `running`: others have not arrived."""
+
+    @property
+    def queue(self) -> IntArray:
+        """Rows of the ready tasks, in the order in which they became ready."""
+
+    @property
+    def running(self) -> IntArray:
+        """Rows of the running tasks."""
+
+    @property
+    def free_cores_milli(self) -> IntArray:
+        """Free cores of every node, in thousandths."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A policy of the user's own: one method.
+
+    The engine calls `decide` at every decision point, again and again, until it answers ``None``: then time moves to the next event.
+    """
+
+    name: str
+
+    def decide(self, view: DecisionView) -> Decision | None:
+        """Return the next task to start now, or ``None`` to wait for the next event."""

@@ -1,0 +1,92 @@
+"""The one hierarchy of errors that this package raises on purpose.
+
+Every message says what was wrong, where, and what was expected. The command line turns each of them into one line on standard error and the
+exit code ``exit_code``; anything else that escapes is a defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class HmsError(Exception):
+    """Base class of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class InputError(HmsError):
+    """What the user gave us cannot be used: a file, an option, a name."""
+
+    exit_code = 2
+
+
+class DataFileError(InputError):
+    """A file cannot be read as what it should be.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    problem : str
+        What was wrong with it.
+    expected : str
+        What would have been right.
+    line : int, optional
+        One-based line of the first offence, where the format has lines.
+    """
+
+    def __init__(self, path: str | Path, problem: str, expected: str, line: int | None = None) -> None:
+        self.path = str(path)
+        self.problem = problem
+        self.expected = expected
+        self.line = line
+        where = self.path if line is None else f"{self.path}, line {line}"
+        super().__init__(f"{where}: {problem}; expected {expected}")
+
+
+class WorkloadError(InputError):
+    """A workload is inconsistent: duplicated ids, cyclic or dangling parents, impossible values."""
+
+
+class ClusterError(InputError):
+    """A cluster is unknown, or its description is inconsistent."""
+
+
+class UnknownNameError(InputError):
+    """A policy, preset, cluster or format has no such name."""
+
+
+class PolicyError(InputError):
+    """A policy is spelled wrongly or its parameters make no sense."""
+
+
+class IncompatiblePolicyError(PolicyError):
+    """A policy cannot run this kind of workload.
+
+    Parameters
+    ----------
+    policy, workload : str
+        The two that do not go together.
+    reason : str
+        What the policy needs.
+    """
+
+    def __init__(self, policy: str, workload: str, reason: str) -> None:
+        super().__init__(f"policy {policy!r} cannot run workload {workload!r}: {reason}")
+
+
+class GraphOrderError(WorkloadError):
+    """The edges of a task graph contain a cycle or point at a task that is not there."""
+
+
+class DecisionError(HmsError):
+    """A decision cannot be carried out: it does not fit, or its task is not ready. Nothing was started."""
+
+
+class EngineError(HmsError):
+    """The simulation reached a state that it must never reach."""
+
+
+class NothingToReportError(InputError):
+    """A run produced no measured task, so there is nothing that could be reported."""

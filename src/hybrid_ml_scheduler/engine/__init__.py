@@ -1,0 +1,1 @@
+"""The one event-driven simulator and its compiled mechanisms."""

@@ -1,0 +1,1 @@
+"""Grids of workload x policy x seed, reports and plots."""

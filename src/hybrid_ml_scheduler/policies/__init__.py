@@ -1,0 +1,1 @@
+"""Who decides: names, parameters and the registry."""

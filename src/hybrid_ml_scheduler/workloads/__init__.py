@@ -1,0 +1,1 @@
+"""Where tasks come from: readers, generators, and open_workload()."""
