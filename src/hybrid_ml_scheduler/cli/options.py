@@ -1,0 +1,76 @@
+"""Options that several commands share, and the checks of their values."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import typer
+
+from hybrid_ml_scheduler.core.errors import InputError
+
+
+def _above_zero(value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"{value} is not usable; expected a finite number above 0")
+    return value
+
+
+WorkloadArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="WORKLOAD",
+        help="A trace file, or a preset: steady, bursty, diurnal, heavy, drift, graphs, serial.",
+        show_default=False,
+    ),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="NAME|FILE", help="workstation, pool:N, openb:PATH, kernels:PATH@HOST or a YAML file; default: by workload."),
+]
+PoliciesOption = Annotated[
+    str | None,
+    typer.Option("--policies", "-p", metavar="A,B,...", help="Policies, separated by commas; default: a set for the kind of workload."),
+]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", metavar="K", min=1, help="Run with seeds 0 ... K-1.")]
+FirstOption = Annotated[int | None, typer.Option("--first", metavar="N", min=1, help="Only the first N tasks.")]
+WindowsOption = Annotated[
+    str | None,
+    typer.Option("--windows", metavar="FILE|START:LEN,...", help="Runs of their own on an empty cluster, by position in the trace."),
+]
+LoadOption = Annotated[float | None, typer.Option("--load", metavar="X", callback=_above_zero, help="Multiply the arrival rate by X.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Processes to run at once.")]
+FormatOption = Annotated[str | None, typer.Option("--format", metavar="NAME", help="Format of the workload file; default: by its content.")]
+LenientOption = Annotated[bool, typer.Option("--lenient", help="Skip bad rows, and count them by reason.")]
+JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; '-' for standard output.")]
+
+
+def split_names(option: str, names: str | None) -> list[str] | None:
+    """Split a list of names at its commas.
+
+    Parameters
+    ----------
+    option : str
+        Name of the option, for the message.
+    names : str or None
+        What the user wrote.
+
+    Returns
+    -------
+    list of str or None
+        The names in their order, each once; None for None.
+
+    Raises
+    ------
+    InputError
+        If there is an empty name, or one stands twice.
+    """
+    if names is None:
+        return None
+    parts = [name.strip() for name in names.split(",")]
+    if not all(parts):
+        raise InputError(f"{option}: {names!r} holds an empty name; expected names separated by single commas")
+    twice = next((name for name in parts if parts.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{option}: {twice!r} stands there twice; expected each name once")
+    return parts
