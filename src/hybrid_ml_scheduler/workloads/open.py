@@ -62,14 +62,15 @@ def open_workload(
     UnknownNameError
         If there is neither a file nor a preset, or no format, of that name.
     """
-    synthetic = import_module("hybrid_ml_scheduler.workloads.synthetic")
-    if spec in synthetic.PRESETS:
-        if format is not None:
-            raise InputError(f"preset {spec!r} is generated, so --format {format} does not apply; expected a file with --format, or no --format")
-        generated: Workload = synthetic.generate(spec, seed=seed, cluster=cluster)
-        return check_workload(generated)
-    if _BARE_NAME.fullmatch(spec) and not Path(spec).exists():
-        raise UnknownNameError(f"there is neither a file nor a preset {spec!r}; expected a path or one of {', '.join(synthetic.PRESETS)}")
+    if _BARE_NAME.fullmatch(spec):  # the generator is not imported for paths
+        synthetic = import_module("hybrid_ml_scheduler.workloads.synthetic")
+        if spec in synthetic.PRESETS:
+            if format is not None:
+                raise InputError(f"preset {spec!r} is generated, so --format {format} does not apply; expected a file with --format, or no --format")
+            generated: Workload = synthetic.generate(spec, seed=seed, cluster=cluster)
+            return check_workload(generated)
+        if not Path(spec).exists():
+            raise UnknownNameError(f"there is neither a file nor a preset {spec!r}; expected a path or one of {', '.join(synthetic.PRESETS)}")
     chosen = None if format is None else check_format(format)
     source = read_source(spec)
     name = chosen or detect_format(source)
