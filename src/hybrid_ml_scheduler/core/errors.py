@@ -7,12 +7,23 @@ exit code ``exit_code``; anything else that escapes is a defect of ours and keep
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class HmsError(Exception):
     """Base class of all errors raised on purpose."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are unpickled by calling their class with their message; ours take other arguments, and must survive the way from a worker.
+        return _without_init, (type(self), self.args), self.__dict__
+
+
+def _without_init(kind: type[HmsError], args: tuple[Any, ...]) -> HmsError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InputError(HmsError):
