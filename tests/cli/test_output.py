@@ -22,9 +22,14 @@ def test_text_ends_with_a_newline_and_is_made_only_if_wanted(tmp_path: Path, cap
 def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("old")
-    with pytest.raises(ZeroDivisionError), replacing("--csv", str(target)) as path:
-        path.write_text("new, but only half of")
-        raise ZeroDivisionError
+
+    def fail_half_way() -> None:
+        with replacing("--csv", str(target)) as path:
+            path.write_text("new, but only half of")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("out.csv", "old")]
 
 
@@ -60,15 +65,15 @@ def test_a_link_is_followed_and_a_device_is_not_replaced(tmp_path: Path) -> None
 @pytest.mark.parametrize(("target", "says"), [("no/such/file.json", "does not exist"), (".", "is a folder"), ("", "is a folder")])
 def test_unwritable_targets_are_found_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, says: str) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=f"--json: .*{says}.*expected"):
+    with pytest.raises(InputError, match=rf"--json: .*{says}.*expected"):
         check_target("--json", target)
 
 
 def test_an_operating_system_error_becomes_one_of_ours(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--json: cannot write .*No space left"):
+    with pytest.raises(InputError, match=r"--json: cannot write .*No space left"):
         write_text("--json", "/dev/full", lambda: "x" * 100_000)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--plots: folder .* cannot be made"):
+    with pytest.raises(InputError, match=r"--plots: folder .* cannot be made"):
         make_folder("--plots", str(tmp_path / "file" / "plots"))
 
 

@@ -1,0 +1,65 @@
+"""``hms fill``: how much of a cluster's GPUs each placement rule can give away."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hybrid_ml_scheduler.cli import options
+from hybrid_ml_scheduler.cli.output import check_target, one_stdout, write_text
+from hybrid_ml_scheduler.cli.progress import ProgressReporter
+
+
+def fill(
+    pods: Annotated[str, typer.Argument(metavar="PODS", help="The tasks: an openb pod list or another rigid workload.", show_default=False)],
+    nodes: Annotated[str, typer.Option("--nodes", metavar="NODES", help="The cluster: an openb node list, or a cluster as for 'hms compare'.")],
+    policies: options.PoliciesOption = None,
+    demand: Annotated[int, typer.Option("--demand", metavar="PERCENT", min=1, max=1000, help="Percent of the GPUs to be asked for.")] = 130,
+    seeds: options.SeedsOption = None,
+    json: options.JsonOption = None,
+    workload_format: options.FormatOption = None,
+    lenient: options.LenientOption = False,
+) -> None:
+    """Let tasks arrive, and none leave, until they have asked for a given percentage of the cluster's GPUs."""
+    on_stdout = one_stdout(json=json)
+    check_target("--json", json)
+    names = options.split_names("--policies", policies)
+
+    from hybrid_ml_scheduler.experiments.fill import PUBLISHED_POLICIES
+    from hybrid_ml_scheduler.experiments.fill import fill as run_fill
+    from hybrid_ml_scheduler.workloads.clusters import open_cluster
+    from hybrid_ml_scheduler.workloads.open import open_workload
+
+    workload = open_workload(pods, format=workload_format, lenient=lenient)
+    cluster = open_cluster(f"openb:{nodes}" if Path(nodes).suffix in {".csv", ".gz"} else nodes)
+    chosen, runs = names or list(PUBLISHED_POLICIES), seeds or 10
+    with ProgressReporter("fill") as progress:
+        done = 0
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            progress(done, len(chosen) * runs, "runs")
+
+        result = run_fill(workload, cluster, chosen, demand_percent=demand, seeds=runs, on_run=count)
+    if not on_stdout:
+        _print_table(result, demand, f"{workload.name} on {cluster.name} ({cluster.n_gpus} GPUs), mean of {runs} seed{'s' if runs > 1 else ''}")
+    write_text("--json", json, lambda: json_format.dumps(result, allow_nan=False))
+
+
+def _print_table(result: dict[str, Any], demand: int, title: str) -> None:
+    """Print both curves at full demand and at the end; the largest allocation of each column is marked."""
+    stops = [percent for percent in (50, 80, 100, 130) if percent < demand] + [demand]
+    mean = result["mean"]
+    best = {stop: max(curves["allocated_gpu_percent"][stop] for curves in mean.values()) for stop in stops}
+    width = max(len("policy"), *(len(policy) for policy in mean))
+    typer.echo(
+        f"{title}\nallocated GPUs in percent of all, when this percentage has been asked for ('*' is the best), and fragmentation at the end\n"
+    )
+    typer.echo(f"{'policy':<{width}}" + "".join(f"  {f'{stop} %':>8} " for stop in stops) + "  fragmented")
+    for policy, curves in mean.items():
+        cells = "".join(f"  {value:8.2f}{'*' if value == best[stop] else ' '}" for stop in stops for value in [curves["allocated_gpu_percent"][stop]])
+        typer.echo(f"{policy:<{width}}{cells}  {curves['fragmented_gpu_percent'][demand]:10.2f}")

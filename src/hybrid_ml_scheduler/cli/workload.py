@@ -1,0 +1,107 @@
+"""``hms workload``: look at workloads, convert them, generate them."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hybrid_ml_scheduler.cli import options
+from hybrid_ml_scheduler.cli.output import check_target, one_stdout, replacing, write_text
+
+app = typer.Typer(help="Describe, convert or generate workloads.", no_args_is_help=True)
+
+_UNITS = {"work_s": "run time, s", "requested_time_s": "requested time, s", "memory_mb": "memory, MB", "cost_s": "run time per machine, s", "size": "size, s"}
+_DAY_S = 86_400.0
+
+OutputArgument = Annotated[str, typer.Argument(metavar="OUTPUT", help="File to write; its suffix says which format.", show_default=False)]
+
+
+@app.command("describe")
+def describe(
+    workload: options.WorkloadArgument,
+    cluster: options.ClusterOption = None,
+    json: options.JsonOption = None,
+    workload_format: options.FormatOption = None,
+    lenient: options.LenientOption = False,
+) -> None:
+    """Show what a workload is made of, and what reading it met."""
+    on_stdout = one_stdout(json=json)
+    check_target("--json", json)
+
+    from hybrid_ml_scheduler.experiments.describe import describe as summarise
+    from hybrid_ml_scheduler.workloads.clusters import default_cluster, open_cluster
+    from hybrid_ml_scheduler.workloads.open import open_workload
+
+    opened = open_workload(workload, format=workload_format, lenient=lenient)
+    result = summarise(opened, open_cluster(cluster, workload=opened) if cluster is not None else default_cluster(opened))
+    if not on_stdout:
+        _print_description(result)
+    write_text("--json", json, lambda: json_format.dumps(result, indent=2, allow_nan=False))
+
+
+def _print_description(result: Mapping[str, Any]) -> None:
+    source = result["source"]
+    facts: dict[str, Any] = {
+        "workload": result["name"],
+        "format": f"{source['format']}, {result['kind']} tasks, {source['rows']:,} rows",
+        "tasks": f"{result['tasks']:,}" + (f" ({result['run_time_0']:,} with run time 0)" if result["run_time_0"] else ""),
+        "span": f"{result['span_s']:,.0f} s ({result['span_s'] / _DAY_S:,.1f} days)",
+        "arrivals": f"{result['arrivals_per_s']:.4g} per second" if "arrivals_per_s" in result else None,
+        "users": result.get("users"),
+        "edges": f"{result['edges']:,}" if result["edges"] else None,
+        "estimates": source["estimates"],
+        "processors": f"{source['processors']:,} in the header" if source["processors"] else None,
+        "cluster": result.get("cluster"),
+        "offered load": ", ".join(f"{share:.1%} of {device}" for device, share in result.get("offered_load", {}).items()) or None,
+        "sorted": "by us: arrivals were not ascending" if source["sorted_by_us"] else None,
+        "sha256": source["sha256"],
+    }
+    for name, value in facts.items():
+        if value is not None:
+            typer.echo(f"{name:<13} {value}")
+    for title, counts in (("substituted", source["substitutions"]), ("dropped", source["dropped"])):
+        for reason, count in counts.items():
+            typer.echo(f"{title:<13} {count:,}: {reason}")
+    for note in source["notes"]:
+        typer.echo(f"{'note':<13} {note}")
+    quantiles = list(next(iter(result["columns"].values())))
+    typer.echo("\n" + f"{'':<22}" + "".join(f"{name:>12}" for name in quantiles))
+    for name, spread in result["columns"].items():
+        typer.echo(f"{_UNITS.get(name, name.replace('_', ' ')):<22}" + "".join(f"{spread[quantile]:>12,.5g}" for quantile in quantiles))
+
+
+@app.command("convert")
+def convert(
+    workload: options.WorkloadArgument,
+    output: OutputArgument,
+    first: options.FirstOption = None,
+    workload_format: options.FormatOption = None,
+    lenient: options.LenientOption = False,
+) -> None:
+    """Write a workload in another format: .csv or .parquet (our own columns), .swf, .swf.gz."""
+    check_target("OUTPUT", output)
+    from hybrid_ml_scheduler.workloads.open import open_workload
+
+    opened = open_workload(workload, format=workload_format, lenient=lenient)
+    _export(opened.select(range(min(first, len(opened)))) if first is not None else opened, output)
+
+
+@app.command("generate")
+def generate(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="steady, bursty, diurnal, heavy, drift, graphs or serial.", show_default=False)],
+    output: OutputArgument,
+    tasks: Annotated[int | None, typer.Option("--tasks", metavar="N", min=1, help="How many; default: 5,000.")] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="The same seed gives the same tasks.")] = 0,
+    load: options.LoadOption = None,
+    cluster: options.ClusterOption = None,
+) -> None:
+    """Generate a workload and write it to a file."""
+    check_target("OUTPUT", output)
+    from hybrid_ml_scheduler.workloads import synthetic
+    from hybrid_ml_scheduler.workloads.clusters import open_cluster
+
+    target = None if cluster is None else open_cluster(cluster)
+    _export(synthetic.generate(preset, seed=seed, cluster=target, n_tasks=tasks, load=load), output)
