@@ -274,7 +274,11 @@ def no_edges(n_tasks: int) -> dict[str, NDArray[Any]]:
 
 
 def edge_columns(
-    n_tasks: int, parent: Sequence[int], child: Sequence[int], edge_s: Sequence[float], edge_mb: Sequence[float]
+    n_tasks: int,
+    parent: Sequence[int] | IntArray,
+    child: Sequence[int] | IntArray,
+    edge_s: Sequence[float] | FloatArray,
+    edge_mb: Sequence[float] | FloatArray,
 ) -> dict[str, NDArray[Any]]:
     """Turn a list of edges into the edge columns of `Tasks`.
 
