@@ -29,7 +29,7 @@ class Divisible(NamedTuple):
     intensity: float
     work_s: float
     slowdown: tuple[float, ...]  # the hidden factor on each GPU
-    parents: tuple[int, ...] = ()
+    parents: tuple[tuple[int, float], ...] = ()  # row, and the megabytes it sends
 
 
 class Run(NamedTuple):
@@ -65,42 +65,66 @@ def _commit(task: Divisible, node: Node, policy: str, load: Sequence[float]) -> 
 
 
 def divisible_runs(tasks: Sequence[Divisible], node: Node, policy: str) -> list[Run | None]:
-    """Run divisible tasks on one node: the choice is made on arrival, and a waiting task holds back only those who want what it waits for."""
+    """Run divisible tasks on one node: the choice is made when a task is ready and kept; one that waits holds back only who wants what it lacks.
+
+    The queue stands in the order of becoming ready; at one instant: by a parent's end, by the data of parents, by arrival. ``None``: never ran.
+    """
     runs: list[Run | None] = [None] * len(tasks)
-    pending, queue = set(range(len(tasks))), list[int]()
+    ends: list[tuple[float, int, int]] = []  # (time, task, device) in the order of starts; device -1 is the CPU, others are GPUs
+    data: list[tuple[float, int]] = []  # (time, task): data of parents under way
     choice: dict[int, tuple[float, int]] = {}
-    on_cpu, on_gpu = dict[int, float](), dict[int, float]()  # task: end of its part
-    done, load, now = set[int](), [0.0] * len(node.gpus), -inf
+    coming, queue, load, now = list(range(len(tasks))), list[int](), [0.0] * len(node.gpus), -inf
+    fresh: list[int] = []
+
+    def arrive(some: list[int]) -> None:
+        """Those whose parents have all ended are ready, or have their data under way."""
+        for i in some:
+            parents = [(runs[parent], mb) for parent, mb in tasks[i].parents]
+            if all(run for run, _ in parents) and not {task for _, task, _ in ends} & {parent for parent, _ in tasks[i].parents}:
+                there = max((_data_there(run, node, mb) for run, mb in parents if run), default=now)
+                if there > now:
+                    data.append((there, i))
+                else:
+                    fresh.append(i)
+
     while True:
-        for i in [i for i in on_cpu if on_cpu[i] <= now]:
-            del on_cpu[i]
-        for i in [i for i in on_gpu if on_gpu[i] <= now]:
-            del on_gpu[i]
-            load[choice[i][1]] -= 1
-        done = {i for i, run in enumerate(runs) if run and i not in on_cpu and i not in on_gpu}
-        for i in sorted(i for i in pending if tasks[i].arrival_s <= now and done.issuperset(tasks[i].parents)):
-            pending.discard(i)
+        fresh.clear()
+        for end in sorted((end for end in ends if end[0] <= now), key=lambda end: end[0]):
+            ends.remove(end)
+            load[end[2]] -= end[2] >= 0
+            arrive([i for i, task in enumerate(tasks) if i not in coming and end[1] in dict(task.parents)])
+        for moment in [moment for moment in data if moment[0] <= now]:
+            data.remove(moment)
+            fresh.append(moment[1])
+        while coming and tasks[coming[0]].arrival_s <= now:
+            arrive([coming.pop(0)])
+        for i in fresh:
             chosen = _commit(tasks[i], node, policy, load)
             if chosen:
                 choice[i] = chosen
                 load[chosen[1]] += chosen[0] > 0
                 queue.append(i)
-        held: set[int] = set()  # devices that someone waits for: -1 is the CPU with the host's memory, others are GPUs
+        held: set[int] = set()  # devices that someone waits for
         for i in queue[:]:
             fraction, gpu = choice[i]
+            on_cpu = [task for _, task, device in ends if device < 0]
             cores = node.cores - sum(tasks[k].cores for k in on_cpu)
             memory = node.memory_mb - sum(tasks[k].memory_mb for k in on_cpu)
             short = {-1} if fraction < 1 and (-1 in held or tasks[i].cores > cores or tasks[i].memory_mb > memory) else set()
-            if fraction > 0 and (gpu in held or any(choice[k][1] == gpu for k in on_gpu)):
-                short.add(gpu)
+            short |= {gpu} if fraction > 0 and (gpu in held or any(device == gpu for *_, device in ends)) else set()
             held |= short
             if not short:
                 queue.remove(i)
                 cpu_s, gpu_s = part_times(tasks[i], node, fraction, gpu)
                 runs[i] = Run(now, now + cpu_s, now + gpu_s, gpu, fraction)
-                on_cpu.update({i: now + cpu_s} if fraction < 1 else {})
-                on_gpu.update({i: now + gpu_s} if fraction > 0 else {})
-        moments = [*on_cpu.values(), *on_gpu.values(), *(tasks[i].arrival_s for i in pending if tasks[i].arrival_s > now)]
+                ends += [(now + cpu_s, i, -1)] if fraction < 1 else []
+                ends += [(now + gpu_s, i, gpu)] if fraction > 0 else []
+        moments = [end[0] for end in ends] + [moment[0] for moment in data] + [tasks[i].arrival_s for i in coming]
         if not moments:
             return runs
         now = min(moments)
+
+
+def _data_there(run: Run, node: Node, megabytes: float) -> float:
+    """When the result of a run is in host memory: the part made on the GPU comes over its link."""
+    return max(run.cpu_end_s, run.gpu_end_s) + (run.fraction * megabytes / node.gpus[run.gpu].link_mb_s if run.fraction > 0 else 0.0)
