@@ -46,13 +46,13 @@ SCORES: dict[str, Callable[[Job, float], float]] = {
 
 def _easy_round(queue: list[int], jobs: Sequence[Job], running: dict[int, float], free: float, now: float) -> list[int]:
     """Jobs to start besides the blocked head ``queue[0]``: those that do not delay it, by the estimates (Mu'alem & Feitelson, 2001)."""
-    # Running jobs are collected by (expected end, processors) until the head fits: what ends at that very instant but is not needed for it is
-    # not "extra". The rules of the tie are not in the paper; these, and no others tried, give every published cell to two decimals.
+    # Running jobs are collected by (announced end, processors) until the head fits: what else ends at that very instant is not "extra". The paper
+    # leaves the tie open; this reading gives every published cell to two decimals. A job past its announced end is expected to end now.
     available, shadow, extra, started = free, inf, 0.0, []
-    for end, n in sorted((max(running[i] + jobs[i].requested_s, now), jobs[i].processors) for i in running):
+    for end, n in sorted((running[i] + jobs[i].requested_s, jobs[i].processors) for i in running):
         available += n
         if available >= jobs[queue[0]].processors:
-            shadow, extra = end, available - jobs[queue[0]].processors
+            shadow, extra = max(end, now), available - jobs[queue[0]].processors
             break
     for i in queue[1:]:
         in_time = now + jobs[i].requested_s <= shadow
