@@ -21,7 +21,7 @@ FORMATS = {
 _HEAD_BYTES = 65_536
 _BOM = b"\xef\xbb\xbf"
 _PARQUET = b"PAR1"
-_DOT = re.compile(rb"(?:\s+|//[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*(?:strict\s+)?(?:di)?graph\b", re.IGNORECASE | re.DOTALL)
+_DOT = re.compile(rb"(?:\s++|//[^\n]*+\n|#[^\n]*+\n|/\*.*?\*/)*+(?:strict\s+)?(?:di)?graph\b", re.IGNORECASE | re.DOTALL)
 _NUMBERS = re.compile(rb"[0-9eE+.\-]+(?:[ \t]+[0-9eE+.\-]+)+")
 _OWN_SUFFIXES = {".swf": "swf", ".dot": "dot", ".csv": "tabular", ".parquet": "tabular"}
 

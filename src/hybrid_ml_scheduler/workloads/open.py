@@ -12,11 +12,13 @@ from hybrid_ml_scheduler.core.cluster import Cluster
 from hybrid_ml_scheduler.core.errors import InputError, UnknownNameError
 from hybrid_ml_scheduler.core.workload import Workload, check_workload
 from hybrid_ml_scheduler.workloads.detect import check_format, detect_format
+from hybrid_ml_scheduler.workloads.dot import read_dot
 from hybrid_ml_scheduler.workloads.openb import read_openb
 from hybrid_ml_scheduler.workloads.philly import read_philly
 from hybrid_ml_scheduler.workloads.source import Source, read_source
 from hybrid_ml_scheduler.workloads.swf import read_swf
 from hybrid_ml_scheduler.workloads.taskgraph import read_taskgraph
+from hybrid_ml_scheduler.workloads.wfformat import read_wfformat
 
 
 class _RowReader(Protocol):
@@ -24,7 +26,7 @@ class _RowReader(Protocol):
 
 
 _ROWS: dict[str, _RowReader] = {"swf": read_swf, "openb": read_openb, "philly": read_philly}
-_DOCUMENTS: dict[str, Callable[[Source], Workload]] = {"taskgraph": read_taskgraph}
+_DOCUMENTS: dict[str, Callable[[Source], Workload]] = {"taskgraph": read_taskgraph, "wfformat": read_wfformat, "dot": read_dot}
 _BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,3 +86,15 @@ def rigid_workload(
         notes=tuple(notes),
     )
     return Workload(log.source.name, WorkloadKind.RIGID, tasks, Truth(work_s=run_time_s[rows]), report, meta=meta or {})
+
+
+def with_edges(workload: Workload, columns: Mapping[str, Any]) -> Workload:
+    """Return the workload with these edge columns, as `edge_columns` made them."""
+    tasks = replace(
+        workload.tasks,
+        parent_ptr=columns["parent_ptr"],
+        parent_idx=columns["parent_idx"],
+        edge_s=columns["edge_s"],
+        edge_mb=columns["edge_mb"],
+    )
+    return replace(workload, tasks=tasks)
