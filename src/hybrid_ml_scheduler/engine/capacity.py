@@ -103,7 +103,7 @@ def fluid_capacity(workload: Workload, cluster: Cluster, *, hidden: bool = True,
     objective = np.zeros(n_options + 1)
     objective[-1] = 1.0
     solved = linprog(objective, A_ub=load_rows, b_ub=np.zeros(len(sizes)), A_eq=choose, b_eq=np.ones(n_tasks), method="highs")
-    if not solved.success:
+    if not solved.success or solved.x is None:
         raise WorkloadError(f"workload {workload.name!r}: the capacity of cluster {cluster.name!r} has no optimum: {solved.message}")
     models = cluster.gpu_models
     names = tuple("cpu" if entry.gpu is None else models[columns.gpu_model[entry.gpu]] for entry in classes)
