@@ -17,7 +17,7 @@ def fill(
     pods: Annotated[str, typer.Argument(metavar="PODS", help="The tasks: an openb pod list or another rigid workload.", show_default=False)],
     nodes: Annotated[str, typer.Option("--nodes", metavar="NODES", help="The cluster: an openb node list, or a cluster as for 'hms compare'.")],
     policies: options.PoliciesOption = None,
-    demand: Annotated[int, typer.Option("--demand", metavar="PERCENT", min=1, max=1000, help="Percent of the GPUs to be asked for.")] = 130,
+    demand: Annotated[int, typer.Option("--demand", metavar="PERCENT", help="Percent of the GPUs to be asked for.")] = 130,
     seeds: options.SeedsOption = None,
     json: options.JsonOption = None,
     workload_format: options.FormatOption = None,
@@ -30,6 +30,7 @@ def fill(
 
     from hybrid_ml_scheduler.experiments.fill import PUBLISHED_POLICIES
     from hybrid_ml_scheduler.experiments.fill import fill as run_fill
+    from hybrid_ml_scheduler.experiments.table import render
     from hybrid_ml_scheduler.workloads.clusters import open_cluster
     from hybrid_ml_scheduler.workloads.open import open_workload
 
@@ -46,20 +47,22 @@ def fill(
 
         result = run_fill(workload, cluster, chosen, demand_percent=demand, seeds=runs, on_run=count)
     if not on_stdout:
-        _print_table(result, demand, f"{workload.name} on {cluster.name} ({cluster.n_gpus} GPUs), mean of {runs} seed{'s' if runs > 1 else ''}")
+        typer.echo(
+            f"{workload.name} ({len(workload):,} tasks) on {cluster.name} ({cluster.n_gpus:,} GPUs), mean of {runs} seed{'s' if runs > 1 else ''}"
+        )
+        typer.echo("GPUs allocated, in percent of all, when so many percent have been asked for (* is best)\n")
+        typer.echo(render(_table(result, demand)))
     write_text("--json", json, lambda: json_format.dumps(result, allow_nan=False))
 
 
-def _print_table(result: dict[str, Any], demand: int, title: str) -> None:
-    """Print both curves at full demand and at the end; the largest allocation of each column is marked."""
+def _table(result: dict[str, Any], demand: int) -> list[list[str]]:
+    """Return both curves at a few percentages; the largest allocation of each column is marked."""
     stops = [percent for percent in (50, 80, 100, 130) if percent < demand] + [demand]
     mean = result["mean"]
     best = {stop: max(curves["allocated_gpu_percent"][stop] for curves in mean.values()) for stop in stops}
-    width = max(len("policy"), *(len(policy) for policy in mean))
-    typer.echo(
-        f"{title}\nallocated GPUs in percent of all, when this percentage has been asked for ('*' is the best), and fragmentation at the end\n"
-    )
-    typer.echo(f"{'policy':<{width}}" + "".join(f"  {f'{stop} %':>8} " for stop in stops) + "  fragmented")
+    rows = [["policy", *(f"at {stop} %" for stop in stops), f"fragmented at {demand} %"]]
     for policy, curves in mean.items():
-        cells = "".join(f"  {value:8.2f}{'*' if value == best[stop] else ' '}" for stop in stops for value in [curves["allocated_gpu_percent"][stop]])
-        typer.echo(f"{policy:<{width}}{cells}  {curves['fragmented_gpu_percent'][demand]:10.2f}")
+        allocated = [(stop, curves["allocated_gpu_percent"][stop]) for stop in stops]
+        cells = [f"{value:.2f}{'*' if value == best[stop] and len(mean) > 1 else ' '}" for stop, value in allocated]
+        rows.append([policy, *cells, f"{curves['fragmented_gpu_percent'][demand]:.2f}"])
+    return rows

@@ -31,13 +31,15 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-app.command("compare")(compare.compare)
-app.command("simulate")(simulate.simulate)
-app.command("fill")(fill.fill)
-app.command("policies")(policies.policies)
+app.command("compare", short_help="Compare policies: same tasks, same noise, same cluster.")(compare.compare)
+app.command("simulate", short_help="Run one policy and write its schedule.")(simulate.simulate)
+app.command("fill", short_help="Fill a GPU cluster under placement policies.")(fill.fill)
+app.command("policies", short_help="List the policies, with references.")(policies.policies)
 app.add_typer(workload.app, name="workload")
-app.command("bench")(bench.bench)
-app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(testing.run_checks)
+app.command("bench", short_help="Measure speed on this machine, next to the targets.")(bench.bench)
+app.command("test", short_help="Run linters, types, layers and tests.", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    testing.run_checks
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -73,8 +75,8 @@ def run(arguments: Sequence[str]) -> int:
         result = app(args=list(arguments), prog_name="hms", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        command = "hms" if not arguments or arguments[0].startswith("-") else f"hms {arguments[0]}"
-        _complain(f"{error.format_message()} ('{command} --help' shows what there is)")
+        context = getattr(error, "ctx", None)
+        _complain(f"{error.format_message().rstrip('.')} (see '{context.command_path if context else 'hms'} --help')")
         return error.exit_code
     except HmsError as error:
         _complain(str(error))

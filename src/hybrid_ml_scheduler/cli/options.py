@@ -16,6 +16,18 @@ def _above_zero(value: float | None) -> float | None:
     return value
 
 
+def _at_least_one(value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise typer.BadParameter(f"{value} is not usable; expected a whole number of at least 1")
+    return value
+
+
+def _at_least_zero(value: int | None) -> int | None:
+    if value is not None and value < 0:
+        raise typer.BadParameter(f"{value} is not usable; expected a whole number of at least 0")
+    return value
+
+
 WorkloadArgument = Annotated[
     str,
     typer.Argument(
@@ -32,16 +44,19 @@ PoliciesOption = Annotated[
     str | None,
     typer.Option("--policies", "-p", metavar="A,B,...", help="Policies, separated by commas; default: a set for the kind of workload."),
 ]
-SeedsOption = Annotated[int | None, typer.Option("--seeds", metavar="K", min=1, help="Run with seeds 0 ... K-1.")]
-FirstOption = Annotated[int | None, typer.Option("--first", metavar="N", min=1, help="Only the first N tasks.")]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", metavar="K", callback=_at_least_one, help="Run with seeds 0 ... K-1.")]
+FirstOption = Annotated[int | None, typer.Option("--first", metavar="N", callback=_at_least_one, help="Only the first N tasks.")]
 WindowsOption = Annotated[
     str | None,
     typer.Option("--windows", metavar="FILE|START:LEN,...", help="Runs of their own on an empty cluster, by position in the trace."),
 ]
 LoadOption = Annotated[float | None, typer.Option("--load", metavar="X", callback=_above_zero, help="Multiply the arrival rate by X.")]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Processes to run at once.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", callback=_at_least_one, help="Processes to run at once.")]
 FormatOption = Annotated[str | None, typer.Option("--format", metavar="NAME", help="Format of the workload file; default: by its content.")]
 LenientOption = Annotated[bool, typer.Option("--lenient", help="Skip bad rows, and count them by reason.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="S", callback=_at_least_zero, help="The same seed gives the same tasks and choices.")]
+TasksOption = Annotated[int | None, typer.Option("--tasks", metavar="N", callback=_at_least_one, help="How many; default: 5,000.")]
+RepeatsOption = Annotated[int, typer.Option("--repeats", metavar="N", callback=_at_least_one, help="Runs per figure; the median counts.")]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; '-' for standard output.")]
 
 

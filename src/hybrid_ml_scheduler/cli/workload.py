@@ -11,12 +11,25 @@ import typer
 from hybrid_ml_scheduler.cli import options
 from hybrid_ml_scheduler.cli.output import check_target, one_stdout, replacing, write_text
 
-app = typer.Typer(help="Describe, convert or generate workloads.", no_args_is_help=True)
+app = typer.Typer()
 
-_UNITS = {"work_s": "run time, s", "requested_time_s": "requested time, s", "memory_mb": "memory, MB", "cost_s": "run time per machine, s", "size": "size, s"}
+_UNITS = {
+    "work_s": "run time, s",
+    "requested_time_s": "requested time, s",
+    "memory_mb": "memory, MB",
+    "cost_s": "run time per machine, s",
+    "size": "size, s",
+}
 _DAY_S = 86_400.0
 
 OutputArgument = Annotated[str, typer.Argument(metavar="OUTPUT", help="File to write; its suffix says which format.", show_default=False)]
+
+
+@app.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
+    """Describe, convert or generate workloads."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command("describe")
@@ -73,7 +86,7 @@ def _print_description(result: Mapping[str, Any]) -> None:
         typer.echo(f"{_UNITS.get(name, name.replace('_', ' ')):<22}" + "".join(f"{spread[quantile]:>12,.5g}" for quantile in quantiles))
 
 
-@app.command("convert")
+@app.command("convert", short_help="Write a workload in another format.")
 def convert(
     workload: options.WorkloadArgument,
     output: OutputArgument,
@@ -84,17 +97,18 @@ def convert(
     """Write a workload in another format: .csv or .parquet (our own columns), .swf, .swf.gz."""
     check_target("OUTPUT", output)
     from hybrid_ml_scheduler.workloads.open import open_workload
+    from hybrid_ml_scheduler.workloads.windows import first_n
 
     opened = open_workload(workload, format=workload_format, lenient=lenient)
-    _export(opened.select(range(min(first, len(opened)))) if first is not None else opened, output)
+    _export(opened if first is None else first_n(opened, first), output)
 
 
 @app.command("generate")
 def generate(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="steady, bursty, diurnal, heavy, drift, graphs or serial.", show_default=False)],
     output: OutputArgument,
-    tasks: Annotated[int | None, typer.Option("--tasks", metavar="N", min=1, help="How many; default: 5,000.")] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="The same seed gives the same tasks.")] = 0,
+    tasks: options.TasksOption = None,
+    seed: options.SeedOption = 0,
     load: options.LoadOption = None,
     cluster: options.ClusterOption = None,
 ) -> None:
