@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +34,7 @@ def fill(
     from hybrid_ml_scheduler.workloads.open import open_workload
 
     workload = open_workload(pods, format=workload_format, lenient=lenient)
-    cluster = open_cluster(f"openb:{nodes}" if Path(nodes).suffix in {".csv", ".gz"} else nodes)
+    cluster = open_cluster(nodes, workload=workload)
     chosen, runs = names or list(PUBLISHED_POLICIES), seeds or 10
     with ProgressReporter("fill") as progress:
         done = 0

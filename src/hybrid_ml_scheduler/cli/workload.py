@@ -10,15 +10,17 @@ import typer
 
 from hybrid_ml_scheduler.cli import options
 from hybrid_ml_scheduler.cli.output import check_target, one_stdout, replacing, write_text
+from hybrid_ml_scheduler.core.errors import InputError
 
 app = typer.Typer()
 
-_UNITS = {
-    "work_s": "run time, s",
-    "requested_time_s": "requested time, s",
-    "memory_mb": "memory, MB",
-    "cost_s": "run time per machine, s",
-    "size": "size, s",
+_TITLES = {
+    "work_s": "true run time [s]",
+    "requested_time_s": "requested time [s]",
+    "memory_mb": "memory [MB]",
+    "size": "size (nominal CPU time) [s]",
+    "compute_intensity": "compute intensity",
+    "cost_s": "run time per machine [s]",
 }
 _DAY_S = 86_400.0
 
@@ -45,30 +47,40 @@ def describe(
     check_target("--json", json)
 
     from hybrid_ml_scheduler.experiments.describe import describe as summarise
+    from hybrid_ml_scheduler.workloads.binding import bind_to_cluster
     from hybrid_ml_scheduler.workloads.clusters import default_cluster, open_cluster
     from hybrid_ml_scheduler.workloads.open import open_workload
 
-    opened = open_workload(workload, format=workload_format, lenient=lenient)
-    result = summarise(opened, open_cluster(cluster, workload=opened) if cluster is not None else default_cluster(opened))
+    named = None if cluster is None else open_cluster(cluster)
+    opened = open_workload(workload, format=workload_format, lenient=lenient, cluster=named)
+    if named is None:
+        try:
+            named = default_cluster(opened)
+        except InputError as error:
+            # A workload can be looked at without a machine; comparing policies on it will ask for one.
+            typer.echo(f"note: {error}", err=True)
+    result = summarise(opened if named is None else bind_to_cluster(opened, named), named)
     if not on_stdout:
         _print_description(result)
     write_text("--json", json, lambda: json_format.dumps(result, indent=2, allow_nan=False))
 
 
 def _print_description(result: Mapping[str, Any]) -> None:
+    from hybrid_ml_scheduler.experiments.table import format_number, render
+
     source = result["source"]
     facts: dict[str, Any] = {
         "workload": result["name"],
         "format": f"{source['format']}, {result['kind']} tasks, {source['rows']:,} rows",
         "tasks": f"{result['tasks']:,}" + (f" ({result['run_time_0']:,} with run time 0)" if result["run_time_0"] else ""),
         "span": f"{result['span_s']:,.0f} s ({result['span_s'] / _DAY_S:,.1f} days)",
-        "arrivals": f"{result['arrivals_per_s']:.4g} per second" if "arrivals_per_s" in result else None,
+        "arrivals": f"{format_number(result['arrivals_per_s'])} per second" if "arrivals_per_s" in result else None,
         "users": result.get("users"),
         "edges": f"{result['edges']:,}" if result["edges"] else None,
         "estimates": source["estimates"],
         "processors": f"{source['processors']:,} in the header" if source["processors"] else None,
         "cluster": result.get("cluster"),
-        "offered load": ", ".join(f"{share:.1%} of {device}" for device, share in result.get("offered_load", {}).items()) or None,
+        "offered load": ", ".join(f"{100 * share:.1f} % of the {device}" for device, share in result.get("offered_load", {}).items()) or None,
         "sorted": "by us: arrivals were not ascending" if source["sorted_by_us"] else None,
         "sha256": source["sha256"],
     }
@@ -80,10 +92,11 @@ def _print_description(result: Mapping[str, Any]) -> None:
             typer.echo(f"{title:<13} {count:,}: {reason}")
     for note in source["notes"]:
         typer.echo(f"{'note':<13} {note}")
-    quantiles = list(next(iter(result["columns"].values())))
-    typer.echo("\n" + f"{'':<22}" + "".join(f"{name:>12}" for name in quantiles))
-    for name, spread in result["columns"].items():
-        typer.echo(f"{_UNITS.get(name, name.replace('_', ' ')):<22}" + "".join(f"{spread[quantile]:>12,.5g}" for quantile in quantiles))
+    if result["columns"]:
+        quantiles = list(next(iter(result["columns"].values())))
+        titles = _TITLES | ({"work_s": "true CPU time [s]"} if result["kind"] == "divisible" else {})
+        rows = [[titles.get(name, name), *(format_number(spread[quantile]) for quantile in quantiles)] for name, spread in result["columns"].items()]
+        typer.echo("\n" + render([["", *quantiles], *rows]))
 
 
 @app.command("convert", short_help="Write a workload in another format.")

@@ -61,7 +61,7 @@ def describe(workload: Workload, cluster: Cluster | None) -> dict[str, Any]:
         },
         "columns": {name: _spread(values) for name, values in columns.items() if values is not None},
         "edges": len(tasks.parent_idx),
-        "run_time_0": int(np.count_nonzero(truth.work_s == 0)),
+        "run_time_0": 0 if workload.kind is WorkloadKind.MACHINES else int(np.count_nonzero(truth.work_s == 0)),
     }
     if span_s > 0:
         result["arrivals_per_s"] = (len(workload) - 1) / span_s
