@@ -20,8 +20,8 @@ from hybrid_ml_scheduler.workloads.synthetic import PRESETS, slowdowns
 def bind_to_cluster(workload: Workload, cluster: Cluster) -> Workload:
     """Return the workload with everything that follows from the cluster filled in.
 
-    A graph of kernel names on a ``kernels:`` cluster gets its run times per machine (visible and true) and the time of
-    one tile on every edge. A generated workload gets the slow-downs of the cluster's GPU models, if it was generated for others. Everything else is returned as it is.
+    A graph of kernel names on a ``kernels:`` cluster gets its run times per machine (visible and true) and the time of one tile on every edge. A
+    generated workload gets the slow-downs of the cluster's GPU models, if it was generated for others. Everything else is returned as it is.
 
     Parameters
     ----------
