@@ -18,11 +18,11 @@ bmod    starpu_slu_lu_model_gemm       3     update of any other tile
 ======= ============================== ===== ==========================================================================================
 
 A codelet's ``size_bytes`` is the sum of its tiles: with tiles of 409,600 B potrf stands under 409,600, trsm under 819,200 and gemm under
-1,228,800. Measured are tiles of 409,600, 1,638,400 and 3,686,400 B on attila, idgraf, mirage and sirocco, and of 8,294,400 B on sirocco (mirage:
-4,096 B, Cholesky only). Archs are ``cpu0_impl0`` (one core) and ``cuda0_impl0``, ``cuda1_impl0``, ... (one GPU each); ``cpu0_cores1_impl0`` on
-mirage belongs to other codelets. The GPUs of a host are of one model, so the time on "one GPU" is the mean over them, weighted by the number of
-samples. Times of syrk are half of gemm's on every processor, with gemm's deviations and counts: they were derived from it. Host hannibal has no
-CPU times.
+1,228,800. Measured are tiles of 409,600, 1,638,400 and 3,686,400 B on attila, idgraf, mirage and sirocco, and of 8,294,400 B on sirocco.
+(Mirage lists 4,096 B too, with a thousandth of the times of 409,600 B: an artefact.) Archs are ``cpu0_impl0`` (one core) and ``cuda0_impl0``,
+``cuda1_impl0``, ... (one GPU each); ``cpu0_cores1_impl0`` on mirage belongs to other codelets. The GPUs of a host are of one model, so the time
+on "one GPU" is the mean over them, weighted by the number of samples. Times of syrk are half of gemm's on every processor, with gemm's
+deviations and counts: they were derived from it. Host hannibal has no CPU times.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from hybrid_ml_scheduler.workloads.openb import read_openb
 from hybrid_ml_scheduler.workloads.philly import read_philly
 from hybrid_ml_scheduler.workloads.source import Source, read_source
 from hybrid_ml_scheduler.workloads.swf import read_swf
+from hybrid_ml_scheduler.workloads.tabular import read_tabular
 from hybrid_ml_scheduler.workloads.taskgraph import read_taskgraph
 from hybrid_ml_scheduler.workloads.wfformat import read_wfformat
 
@@ -25,7 +26,7 @@ class _RowReader(Protocol):
     def __call__(self, source: Source, *, lenient: bool) -> Workload: ...
 
 
-_ROWS: dict[str, _RowReader] = {"swf": read_swf, "openb": read_openb, "philly": read_philly}
+_ROWS: dict[str, _RowReader] = {"swf": read_swf, "openb": read_openb, "philly": read_philly, "tabular": read_tabular}
 _DOCUMENTS: dict[str, Callable[[Source], Workload]] = {"taskgraph": read_taskgraph, "wfformat": read_wfformat, "dot": read_dot}
 _BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -25,6 +25,7 @@ CORES_LIMIT = 2**53 // MILLI
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
+_DIGITS = re.compile(r"([0-9]{1,18})")
 _NOT_FINITE = {"nan", "inf", "infinity"}
 
 
@@ -145,7 +146,7 @@ def arrival_order(arrival_s: FloatArray) -> IntArray | None:
 
 
 def name_codes(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
-    """Give names numbers: sorted as numbers if all are whole numbers, else as text; an empty name is unknown (-1).
+    """Give names numbers, in an order that does not depend on the rows: ``user2`` before ``user10``; an empty name is unknown (-1).
 
     Returns
     -------
@@ -153,11 +154,13 @@ def name_codes(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
     names : tuple of str
         The name of each code.
     """
-    distinct = set(names) - {""}
-    whole = all(_WHOLE.fullmatch(name) for name in distinct)
-    ordered = tuple(sorted(distinct, key=lambda name: (int(name), name)) if whole else sorted(distinct))
+    ordered = tuple(sorted(set(names) - {""}, key=_natural))
     code = {name: index for index, name in enumerate(ordered)} | {"": -1}
     return np.array([code[name] for name in names], dtype=np.int64), ordered
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), part) if part.isdigit() else (-1, part) for part in _DIGITS.split(name)]
 
 
 def number_codes(values: IntArray) -> tuple[IntArray | None, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import stat
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ MEMBER_LIMIT = 100_000
 
 _READ_BYTES = 64 * 1024
 _EXPAND_BYTES = 1024**2
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's code for "32 KiB window, gzip header and CRC"
 
@@ -91,13 +93,16 @@ class Source:
         """
         text = self.text()
         try:
-            return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
+            value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
+            if _SURROGATE.search(text):
+                json.dumps(value, ensure_ascii=False).encode()  # half of a pair is no character: nothing could print or write it
         except json.JSONDecodeError as error:
             self.fail(f"not JSON: {error.msg}", "a JSON document", error.lineno)
         except RecursionError:
             self.fail("the JSON is nested too deeply", "a document of this format, which needs fewer than ten levels")
         except ValueError as error:  # numbers of thousands of digits, and our own hooks
             self.fail(f"not JSON: {error}", "a JSON document")
+        return value
 
 
 def _no_constant(text: str) -> NoReturn:
