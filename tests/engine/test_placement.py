@@ -108,6 +108,22 @@ def test_every_rule_decides_as_its_plain_definition(code: PlacementCode, machine
     walk(code, machines, asks, leave, len(asks) if remembered else 0)
 
 
+@pytest.mark.parametrize("code", DETERMINISTIC)
+@pytest.mark.parametrize("seed", range(12))
+def test_every_rule_decides_as_its_plain_definition_on_crowded_clusters(code: PlacementCode, seed: int) -> None:
+    # Hypothesis prefers small cases; here nodes hold many tasks, and every third arrival sees one leave.
+    rng = np.random.default_rng(seed)
+    machines = [Machine(int(rng.choice([16, 32, 64])) * 1000, int(rng.choice([64, 1 << 60])), [1000] * int(rng.integers(1, 5))) for _ in range(5)]
+    asks = []
+    for _ in range(60):
+        cores, memory = int(rng.choice([500, 1000, 2500, 4000])), int(rng.choice([0, 8]))
+        gpus = int(rng.choice([0, 1, 2, 3], p=[0.1, 0.75, 0.1, 0.05]))
+        share = int(rng.choice([50, 100, 250, 300, 500, 700, 1000])) if gpus == 1 else 1000 * (gpus > 0)
+        asks.append(Ask(cores, memory, gpus, share))
+    leave = np.where(rng.random(60) < 1 / 3, rng.integers(0, 1000, size=60), -1)
+    walk(code, machines, asks, leave.tolist(), len(asks) if seed % 2 else 0)
+
+
 @given(machines=CLUSTERS, asks=st.lists(ASKS, min_size=1, max_size=20), seed=st.integers(0, 2**64 - 1))
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_random_stays_within_capacity_and_repeats_with_its_seed(machines: list[Machine], asks: list[Ask], seed: int) -> None:
