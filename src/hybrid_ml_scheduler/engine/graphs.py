@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from hybrid_ml_scheduler.core.errors import WorkloadError
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray, child_columns, topological_order
+from hybrid_ml_scheduler.engine.heap import heap_pop, heap_push
 from hybrid_ml_scheduler.engine.plan import Plan
 
 
@@ -122,6 +124,19 @@ def optimistic_finish_table(
     return _optimistic_finish(graph.cost_s, graph.arrival_s, graph.parent_ptr, graph.parent_idx, graph.edge_s, graph.topological)
 
 
+def descendants_of(marked: NDArray[np.bool_], parent_ptr: IntArray, parent_idx: IntArray) -> NDArray[np.bool_]:
+    """Return the mask of the marked tasks and of all tasks that depend on one of them; shapes (n,).
+
+    Raises
+    ------
+    GraphOrderError
+        If the edges contain a cycle.
+    """
+    reached = np.ascontiguousarray(marked).copy()
+    _spread(reached, parent_ptr, parent_idx, topological_order(parent_ptr, parent_idx))
+    return reached
+
+
 def heft_plan(cost_s: FloatArray, parent_ptr: IntArray, parent_idx: IntArray, edge_s: FloatArray, arrival_s: FloatArray | None = None) -> Plan:
     """Plan a graph with HEFT: tasks by falling upward rank, each on the machine that ends it soonest, filling gaps.
 
@@ -223,8 +238,8 @@ def _checked(cost_s: FloatArray, parent_ptr: IntArray, parent_idx: IntArray, edg
 def _upward(graph: _Graph) -> FloatArray:
     # The longest path to the end is the longest path from the beginning of the reversed graph, own run time included.
     mean_s = graph.cost_s.mean(axis=1)
-    after_s: FloatArray = _longest_before(mean_s, graph.child_ptr, graph.child_idx, graph.child_edge_s, graph.topological[::-1].copy())
-    return mean_s + after_s
+    after_s = _longest_before(mean_s, graph.child_ptr, graph.child_idx, graph.child_edge_s, graph.topological[::-1].copy())
+    return np.asarray(mean_s + after_s)
 
 
 def _downward(graph: _Graph) -> FloatArray:
@@ -239,11 +254,10 @@ def _ready_sequence(graph: _Graph, priority: FloatArray) -> IntArray:
     """Order in which a ready list sorted by falling priority is worked off."""
     position = np.empty(len(priority), dtype=np.int64)
     position[graph.topological] = np.arange(len(priority))
-    # Ranking the priorities once lets the kernel's heap hold integers; the stable sort settles ties by topological position.
+    # The stable sort settles ties by topological position, once for all.
     rank = np.empty(len(priority), dtype=np.int64)
-    by_priority = np.lexsort((position, -priority))
-    rank[by_priority] = np.arange(len(priority))
-    return _work_off(rank, by_priority.astype(np.int64), graph.parent_ptr, graph.child_ptr, graph.child_idx)
+    rank[np.lexsort((position, -priority))] = np.arange(len(priority))
+    return _work_off(rank, graph.parent_ptr, graph.child_ptr, graph.child_idx)
 
 
 def _place(graph: _Graph, sequence: IntArray, pinned: IntArray, ahead_s: FloatArray) -> Plan:
@@ -264,6 +278,13 @@ def _longest_before(work_s: FloatArray, before_ptr: IntArray, before_idx: IntArr
             before = before_idx[edge]
             longest[task] = max(longest[task], longest[before] + work_s[before] + edge_s[edge])
     return longest
+
+
+@njit(cache=True)
+def _spread(reached: NDArray[np.bool_], parent_ptr: IntArray, parent_idx: IntArray, topological: IntArray) -> None:
+    for task in topological:
+        for edge in range(parent_ptr[task], parent_ptr[task + 1]):
+            reached[task] |= reached[parent_idx[edge]]
 
 
 @njit(cache=True)
@@ -335,45 +356,28 @@ def _critical_path(
 
 
 @njit(cache=True)
-def _work_off(rank: IntArray, by_rank: IntArray, parent_ptr: IntArray, child_ptr: IntArray, child_idx: IntArray) -> IntArray:
-    # A binary heap of ranks, smallest first; written out because heapq's generic version costs seconds to compile.
+def _work_off(rank: IntArray, parent_ptr: IntArray, child_ptr: IntArray, child_idx: IntArray) -> IntArray:
     n_tasks = len(rank)
+    keys = np.empty(n_tasks)
+    items = np.empty(n_tasks, dtype=np.int64)
     waiting = np.empty(n_tasks, dtype=np.int64)
-    heap = np.empty(n_tasks, dtype=np.int64)
     size = 0
-    for k in range(n_tasks):
-        task = by_rank[k]
+    for task in range(n_tasks):
         waiting[task] = parent_ptr[task + 1] - parent_ptr[task]
         if waiting[task] == 0:
-            heap[size] = k  # ascending, hence already a heap
+            heap_push(keys, items, size, float(rank[task]), task)
             size += 1
     sequence = np.empty(n_tasks, dtype=np.int64)
     for done in range(n_tasks):
-        task = by_rank[heap[0]]
-        sequence[done] = task
+        task = heap_pop(keys, items, size)
         size -= 1
-        last = heap[size]
-        hole = 0
-        while 2 * hole + 1 < size:
-            child = 2 * hole + 1
-            if child + 1 < size and heap[child + 1] < heap[child]:
-                child += 1
-            if heap[child] >= last:
-                break
-            heap[hole] = heap[child]
-            hole = child
-        heap[hole] = last
+        sequence[done] = task
         for edge in range(child_ptr[task], child_ptr[task + 1]):
-            ready = child_idx[edge]
-            waiting[ready] -= 1
-            if waiting[ready] > 0:
-                continue
-            hole = size
-            size += 1
-            while hole > 0 and heap[(hole - 1) // 2] > rank[ready]:
-                heap[hole] = heap[(hole - 1) // 2]
-                hole = (hole - 1) // 2
-            heap[hole] = rank[ready]
+            child = child_idx[edge]
+            waiting[child] -= 1
+            if waiting[child] == 0:
+                heap_push(keys, items, size, float(rank[child]), child)
+                size += 1
     return sequence
 
 
