@@ -33,7 +33,7 @@ def test_makespans_of_topcuoglu_2002(planner, makespan_s) -> None:
 
 
 def test_the_optimum_of_topcuoglu_2002_is_73() -> None:
-    result = cp_sat_makespan(*TOPCUOGLU)
+    result = cp_sat_makespan(*TOPCUOGLU, time_limit_s=300.0)
     assert result.proved
     assert result.bound_s == 73
     assert result.makespan_s == 73
