@@ -70,8 +70,8 @@ def test_curves_of_a_long_run_are_short_and_end_at_one():
     assert seconds[middle] == pytest.approx(np.quantile(wait, 0.5), rel=0.02)
     edges, queue = charts.queue
     assert np.sum(queue * np.diff(edges)) == pytest.approx(wait.sum())
-    _, used = charts.utilization["cpu"]
-    assert np.sum(used * np.diff(edges)) * 10_000 == pytest.approx(30.0 * n)
+    wide, used = charts.utilization["cpu"]
+    assert np.sum(used * np.diff(wide)) * 10_000 == pytest.approx(30.0 * n)
     assert not charts.gantt.whole
     assert 0 < len(charts.gantt.row) <= GANTT_BARS
     assert 0 < charts.gantt.from_s < charts.gantt.to_s < edges[-1]

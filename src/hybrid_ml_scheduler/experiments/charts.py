@@ -13,7 +13,9 @@ from hybrid_ml_scheduler.engine.metrics import measured_rows
 from hybrid_ml_scheduler.engine.usage import Holdings, class_timeline, devices_of, holdings, queue_length
 
 CDF_POINTS = 400
-TIME_BINS = 300
+QUEUE_BINS = 300
+UTILIZATION_BINS = 60
+"""Fewer, because the use of few devices jumps up and down, and several policies stand in one plot."""
 GANTT_TASKS = 120
 GANTT_BARS = 1500
 GANTT_DEVICES = 16
@@ -44,7 +46,7 @@ class Gantt:
     start_s, end_s : ndarray of float64, shape (n_bars,)
         Clipped to the part shown.
     task : ndarray of int64, shape (n_bars,)
-        Row of the workload.
+        Task id.
     """
 
     device_names: tuple[str, ...]
@@ -101,14 +103,16 @@ def policy_charts(workload: Workload, cluster: Cluster, schedule: Schedule) -> P
     origin = float(workload.tasks.arrival_s[0])
     rows = np.flatnonzero(measured_rows(workload) & schedule.finished)
     end = float(schedule.finish_s[schedule.finished].max()) - origin
-    edges = np.linspace(0.0, max(end, np.finfo(float).tiny), TIME_BINS + 1)
+    span_s = max(end, np.finfo(float).tiny)
+    edges = np.linspace(0.0, span_s, QUEUE_BINS + 1)
+    wide = np.linspace(0.0, span_s, UTILIZATION_BINS + 1)
     time_s, length = queue_length(schedule)
     return PolicyCharts(
         wait_cdf=_cdf(schedule.start_s[rows] - schedule.ready_s[rows]),
         response_cdf=_cdf(schedule.finish_s[rows] - workload.tasks.arrival_s[rows]),
         queue=(edges, bin_means(time_s - origin, length.astype(np.float64), edges)),
         utilization={
-            label: (edges, bin_means(time_s - origin, share, edges)) for label, (time_s, share) in class_timeline(workload, cluster, schedule).items()
+            label: (wide, bin_means(time_s - origin, share, wide)) for label, (time_s, share) in class_timeline(workload, cluster, schedule).items()
         },
         gantt=gantt(workload, cluster, schedule),
     )
@@ -188,7 +192,7 @@ def gantt(workload: Workload, cluster: Cluster, schedule: Schedule) -> Gantt:
         high=high / capacity,
         start_s=np.maximum(held.start_s[holding], begin) - origin,
         end_s=np.minimum(held.end_s[holding], end) - origin,
-        task=held.task[holding],
+        task=workload.tasks.task_id[held.task[holding]],
     )
 
 

@@ -1,0 +1,97 @@
+"""Numbers and tables for people."""
+
+import doctest
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comparison_cases import station_comparison
+from hybrid_ml_scheduler.engine.statistics import Interval
+from hybrid_ml_scheduler.experiments import table
+from hybrid_ml_scheduler.experiments.table import comparison_table, format_number, format_with_interval, table_rows
+
+
+def test_examples_in_docstrings():
+    assert doctest.testmod(table).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (9.9996, 4, "10.00"),
+        (999.96, 4, "1,000"),
+        (0.0, 4, "0"),
+        (-12.345, 3, "-12.3"),
+        (1e16, 3, "1.00e+16"),
+        (3e-12, 3, "3.00e-12"),
+        (123456.0, 3, "123,456"),
+        (5.0, 1, "5"),
+    ],
+)
+def test_format_number(value, digits, text):
+    assert format_number(value, digits) == text
+
+
+@given(st.floats(1e-8, 1e14), st.integers(1, 6))
+def test_format_number_keeps_the_value_to_its_digits(value, digits):
+    assert float(format_number(value, digits).replace(",", "")) == pytest.approx(value, rel=0.6 * 10 ** (1 - digits))
+
+
+def test_interval_has_the_decimals_of_its_estimate():
+    assert format_with_interval(12.3456, Interval(12.3456, 11.3, 13.4)) == "12.35 ± 1.05"
+    assert format_with_interval(12.3456, None) == "12.35"
+
+
+def test_table_marks_the_best_the_clairvoyant_and_the_saturated():
+    comparison = station_comparison(n=300, charts=False)
+    rows = table_rows(comparison)
+    assert [row[0] for row in rows] == ["policy", "random !", "mct *", "oracle °"]
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_saturated_policies_have_no_ratio():
+    comparison = station_comparison(n=300, charts=False)
+    results = tuple(replace(result, metrics={**result.metrics, "regret_to_oracle": 0.25}) for result in comparison.results)
+    rows = table_rows(replace(comparison, results=results))
+    column = rows[0].index("over oracle [%]")
+    assert [row[column] for row in rows[1:]] == ["saturated", "25.0", "25.0"]
+
+
+def test_a_metric_that_does_not_apply_leaves_a_dash_or_no_column():
+    comparison = station_comparison(n=300, charts=False)
+    without = tuple({name: value for name, value in result.metrics.items() if name != "cost_usd"} for result in comparison.results)
+    some = replace(comparison, results=(replace(comparison.results[0], metrics=without[0]), *comparison.results[1:]))
+    none = replace(comparison, results=tuple(replace(result, metrics=left) for result, left in zip(comparison.results, without, strict=True)))
+    assert table_rows(some)[1][table_rows(some)[0].index("cost [USD]")] == "-"
+    assert "cost [USD]" not in table_rows(none)[0]
+
+
+def test_the_whole_output_names_what_was_run_and_what_was_changed():
+    comparison = station_comparison(n=300, charts=False)
+    facts = replace(
+        comparison.workload,
+        rejected=12,
+        rejected_ids=(7, 9),
+        estimates="exact",
+        sorted_by_us=True,
+        substitutions={"run time < 0 became 10 s": 3},
+        dropped={"run time 0": 4},
+    )
+    text = comparison_table(replace(comparison, workload=facts))
+    for part in (
+        "300 tasks, 2 runs, on station: 1 node, 16 cores, 4 GPUs (2 fast, 2 slow)",
+        "estimates: exact",
+        "have been sorted",
+        "3 x run time < 0 became 10 s",
+        "4 left out: run time 0",
+        "12 rejected, because they can never fit the cluster: task 7, 9, ...",
+        "a note",
+        "proven lower bounds: area 12.50 s",
+        "* best by mean_response_s",
+        "! saturated",
+        "° clairvoyant",
+        "± half the 95 % interval",
+    ):
+        assert part in text
