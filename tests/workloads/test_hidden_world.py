@@ -9,10 +9,10 @@ from hybrid_ml_scheduler.workloads import hidden_world
 
 COEFFICIENT = [0.775639057163, 1.26376734975, 1.0594313541, 1.15995898312, 0.447355297041, 0.635359609466, 0.967060763221, 1.83047458428]
 EXPONENT = [1.06428571429, 0.935714285714, 0.892857142857, 1.15, 1.02142857143, 1.10714285714, 0.978571428571, 0.85]
-SLOWDOWN = [
-    [1.20085302835, 1.97083830458, 0.592854103921, 1.18033991296, 1.16504142925, 3.87964827535, 0.567511865119, 0.752926594262],
-    [1.02025026715, 0.816610367937, 0.628676780538, 2.0026678516, 0.838180697533, 2.16045919642, 0.727508663533, 0.874597764061],
-]
+SLOWDOWN = {
+    "A10": [1.20085302835, 1.97083830458, 0.592854103921, 1.18033991296, 1.16504142925, 3.87964827535, 0.567511865119, 0.752926594262],
+    "P4": [1.02025026715, 0.816610367937, 0.628676780538, 2.0026678516, 0.838180697533, 2.16045919642, 0.727508663533, 0.874597764061],
+}
 
 
 def test_the_world_is_the_one_that_results_were_made_with():
@@ -20,8 +20,8 @@ def test_the_world_is_the_one_that_results_were_made_with():
     coefficient, exponent = hidden_world.work_law()
     assert coefficient == pytest.approx(COEFFICIENT, rel=1e-9)
     assert exponent == pytest.approx(EXPONENT, rel=1e-9)
-    table = hidden_world.slowdown_table(("A10", "P4"))
-    assert table.T == pytest.approx(np.array(SLOWDOWN), rel=1e-9)
+    for model, column in SLOWDOWN.items():
+        assert hidden_world.slowdown_table((model,))[:, 0] == pytest.approx(column, rel=1e-9)
 
 
 def test_exponents_are_spread_evenly():

