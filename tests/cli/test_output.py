@@ -33,9 +33,9 @@ def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("out.csv", "old")]
 
 
-def test_the_temporary_file_keeps_the_suffix_because_writers_look_at_it(tmp_path: Path) -> None:
-    with replacing("--schedule", str(tmp_path / "s.parquet")) as path:
-        assert path.suffix == ".parquet"
+def test_the_temporary_file_keeps_the_suffixes_because_writers_look_at_them(tmp_path: Path) -> None:
+    with replacing("--schedule", str(tmp_path / "s.csv.gz")) as path:
+        assert path.suffixes == [".csv", ".gz"]
         assert path.parent == tmp_path
 
 

@@ -120,9 +120,9 @@ def replacing(option: str, target: str) -> Iterator[Path]:
         temporary = final
     else:
         final = final.resolve()
-        # The suffix stays: writers of tables and pictures look at it.
+        # The suffixes stay: writers of tables and pictures look at them.
         with _writing(option, target):
-            handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", suffix=final.suffix, dir=final.parent)
+            handle, name = tempfile.mkstemp(prefix=".hms-", suffix="".join(final.suffixes[-2:]), dir=final.parent)
             os.close(handle)
             temporary = Path(name)
     try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json as json_format
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hybrid_ml_scheduler.cli import options
 from hybrid_ml_scheduler.cli.output import check_target, one_stdout, replacing, write_text
 from hybrid_ml_scheduler.core.errors import InputError
+
+if TYPE_CHECKING:
+    from hybrid_ml_scheduler.core.workload import Workload
 
 app = typer.Typer()
 
@@ -132,3 +135,18 @@ def generate(
 
     target = None if cluster is None else open_cluster(cluster)
     _export(synthetic.generate(preset, seed=seed, cluster=target, n_tasks=tasks, load=load), output)
+
+
+def _export(workload: Workload, output: str) -> None:
+    """Write a workload, and say what was written and what the format could not hold."""
+    from hybrid_ml_scheduler.workloads.export import write_workload
+
+    with replacing("OUTPUT", output) as path:
+        try:
+            lost = write_workload(workload, path)
+        except InputError as error:
+            # The user knows nothing of the temporary file.
+            raise InputError(str(error).replace(str(path), output)) from error
+    typer.echo(f"{output}: {len(workload):,} tasks")
+    if lost:
+        typer.echo(f"left out, because the format has no place for it: {', '.join(lost)}")
