@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,20 @@ def test_a_gpu_of_the_catalogue_has_the_model_link_and_launch():
     gpu = constants.GPU_MODELS["A10"].gpu()
     assert (gpu.speed, gpu.memory_mb, gpu.link_gb_s, gpu.launch_s) == (20.0, 24_000.0, 12.0, 0.02)
     assert dataclasses.asdict(gpu.power) == dataclasses.asdict(constants.GPU_MODELS["A10"].power)
+
+
+def test_the_page_on_the_model_gives_the_figures_as_they_are():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
+    rows = {row[0]: row[1:] for row in (re.split(r" *\| *", line.strip("| \n")) for line in page.splitlines() if line.startswith("|"))}
+
+    for entry in constants.GPU_MODELS.values():
+        if entry.model in ("G1", "G2", "G3"):
+            continue
+        memory, speed, idle, busy, price, _ = rows[entry.model]
+        assert memory == ("unknown" if entry.memory_mb is None else f"{entry.memory_mb / 1000:g} GB")
+        assert speed == ("unknown" if entry.speed is None else f"{entry.speed:g}")
+        power = entry.power
+        assert (idle, busy) == (f"{power.idle_w:g} W", f"{power.busy_w:g} W")
+        assert price == ("unknown" if power.usd_per_hour is None else f"{power.usd_per_hour:.2f} USD")
+    core = constants.REFERENCE_CORE
+    assert rows["core of the reference CPU (2 threads)"][2:5] == [f"{core.idle_w:.2f} W", f"{core.busy_w:.2f} W", f"{core.usd_per_hour} USD"]

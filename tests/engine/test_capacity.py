@@ -128,6 +128,14 @@ def test_the_capacity_without_hidden_parts_is_as_documented():
     assert fluid_capacity(workload, workstation(), hidden=False, splits=()).tasks_per_s == pytest.approx(5.08, rel=0.06)
 
 
+def test_without_hidden_parts_and_transfers_the_capacity_is_the_one_of_the_model():
+    """MODEL.md: near 5.8 tasks/s."""
+    workload = synthetic.generate("steady", seed=10_001, n_tasks=10_000)
+    (node,) = workstation().nodes
+    instant = replace(workstation(), nodes=(replace(node, gpus=tuple(replace(gpu, link_gb_s=1e9) for gpu in node.gpus)),))
+    assert fluid_capacity(workload, instant, hidden=False, splits=()).tasks_per_s == pytest.approx(5.8, rel=0.05)
+
+
 def test_drift_leaves_the_workstation_able_to_serve():
     workload = synthetic.generate("drift", seed=10_002, n_tasks=5_000)
     after = fluid_capacity(workload, workstation(), regime=1, splits=()).tasks_per_s

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import math
+import re
 import tempfile
 from pathlib import Path
 
@@ -212,3 +213,11 @@ def test_good_files_are_read_as_they_stand(nodes):
     assert len(cluster.nodes) == sum(node.get("count", 1) for node in nodes)
     assert cluster.n_gpus == sum(node.get("count", 1) * sum(gpu.get("count", 1) for gpu in node.get("gpus", [])) for node in nodes)
     assert cluster.total_cores == sum(node.get("count", 1) * node["cores"] for node in nodes)
+
+
+def test_the_page_on_clusters_names_every_key():
+    page = (EXAMPLE.parents[2] / "docs" / "clusters.md").read_text(encoding="utf-8")
+    for keys in (cluster_file._CLUSTER_KEYS, cluster_file._NODE_KEYS, cluster_file._GPU_KEYS):
+        assert [key for key in keys if f"`{key}`" not in page] == []
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert read(block).n_gpus == 4

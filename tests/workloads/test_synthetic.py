@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,3 +262,10 @@ def test_unknown_preset():
 def test_presets_describe_themselves(preset):
     assert preset.description
     assert preset.parameters()["rate_per_s"] == preset.rate_per_s
+
+
+def test_the_page_on_the_model_gives_the_rates_as_they_are():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
+    for preset in PRESETS.values():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{preset.name}` |"))
+        assert float(row.split("|")[3]) == pytest.approx(preset.rate_per_s)
