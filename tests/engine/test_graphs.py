@@ -110,6 +110,14 @@ def test_ties_go_to_the_first_task_and_the_first_machine() -> None:
     assert plan.start_s.tolist() == [0.0, 0.0, 2.0]
 
 
+def test_of_two_critical_paths_cpop_pins_the_first() -> None:
+    # Both children are as far from the end; the path through task 1 is fastest on machine 0, the one through task 2 on machine 1.
+    case = graph_case([[1.0, 1.0], [2.0, 4.0], [4.0, 2.0]], [(0, 2, 1.0), (0, 1, 1.0)])
+    assert cpop_plan(*case).machine[:2].tolist() == [0, 0]
+    case = graph_case([[1.0, 1.0], [4.0, 2.0], [2.0, 4.0]], [(0, 2, 1.0), (0, 1, 1.0)])
+    assert cpop_plan(*case).machine[:2].tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
