@@ -43,7 +43,7 @@ def test_gantt_of_a_small_run_is_whole_and_never_overlaps():
     workload, cluster, schedule = pool_run([0, 0, 0, 0], [0, 0, 2, 4], [4, 2, 9, 2], [2, 1, 1, 2], 4)
     chart = policy_charts(workload, cluster, schedule).gantt
     assert chart.whole
-    assert chart.device_names == ("pool cores",)
+    assert chart.device_names == ("4 processors",)
     area = np.bincount(chart.task, weights=(chart.high - chart.low) * 4 * (chart.end_s - chart.start_s))
     assert area == pytest.approx([8, 2, 9, 4])
     for i in range(len(chart.row)):

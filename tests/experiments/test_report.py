@@ -58,7 +58,7 @@ def test_report_is_one_file_with_tables_and_plots(tmp_path):
 
 
 def test_identifiers_of_several_plots_do_not_collide():
-    text = html_report(station_comparison(n=300))
+    text = html_report(station_comparison(("mct", "greedy"), n=300))
     elements = text.split("<svg")[1:]
     clips = [set(re.findall(r'<clipPath id="([^"]+)"', element)) for element in elements]
     assert all(clips)
@@ -75,7 +75,7 @@ def test_names_cannot_inject_anything():
 
 
 def test_same_comparison_same_report():
-    comparison = station_comparison(n=300)
+    comparison = station_comparison(("mct",), n=300)
     assert html_report(comparison) == html_report(comparison)
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid_ml_scheduler.core.cluster import Cluster
+from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind
 from hybrid_ml_scheduler.core.decision import Schedule
-from hybrid_ml_scheduler.core.workload import FloatArray, IntArray, Workload
+from hybrid_ml_scheduler.core.workload import MILLI, FloatArray, IntArray, Workload
 from hybrid_ml_scheduler.engine.metrics import measured_rows
-from hybrid_ml_scheduler.engine.usage import Holdings, class_timeline, devices_of, holdings, queue_length
+from hybrid_ml_scheduler.engine.usage import Devices, Holdings, class_timeline, devices_of, holdings, queue_length
 
 CDF_POINTS = 400
 QUEUE_BINS = 300
@@ -181,8 +181,8 @@ def gantt(workload: Workload, cluster: Cluster, schedule: Schedule) -> Gantt:
     holding, low, high = _stack(held, shown)
     capacity = devices.capacity_milli[held.device[holding]]
     return Gantt(
-        device_names=tuple(devices.names[device] + (f" ({devices.models[device]})" if devices.models[device] else " cores") for device in used),
-        device_units=devices.capacity_milli[used] / 1000.0,
+        device_names=tuple(_row_name(cluster, devices, int(device)) for device in used),
+        device_units=devices.capacity_milli[used] / MILLI,
         n_devices=int(np.count_nonzero(devices.capacity_milli > 0)),
         from_s=begin - origin,
         to_s=end - origin,
@@ -194,6 +194,15 @@ def gantt(workload: Workload, cluster: Cluster, schedule: Schedule) -> Gantt:
         end_s=np.minimum(held.end_s[holding], end) - origin,
         task=workload.tasks.task_id[held.task[holding]],
     )
+
+
+def _row_name(cluster: Cluster, devices: Devices, device: int) -> str:
+    if devices.models[device]:
+        return f"{devices.names[device]} ({devices.models[device]})"
+    if cluster.kind is ClusterKind.MACHINES:
+        return devices.names[device]
+    units = f"{devices.capacity_milli[device] / MILLI:g}"
+    return f"{units} processors" if cluster.kind is ClusterKind.POOL else f"{devices.names[device]} ({units} cores)"
 
 
 def _cdf(values: FloatArray) -> Curve:

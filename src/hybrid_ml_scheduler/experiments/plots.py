@@ -94,7 +94,9 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
     chosen = {name: KNOWN[name] for name in names if name in KNOWN}
     combinations = [Style(color, dash) for dash in DASHES for color in PALETTE]
     taken = set(chosen.values())
-    spare = itertools.cycle([style for style in combinations if style not in taken] or combinations)
+    used = {style.color for style in taken}
+    free = sorted((style for style in combinations if style not in taken), key=lambda style: (DASHES.index(style.dash), style.color in used))
+    spare = itertools.cycle(free or combinations)
     return {name: chosen.get(name) or next(spare) for name in names}
 
 
@@ -179,33 +181,32 @@ def gantt(result: PolicyResult) -> Figure | None:
     if result.charts is None or not len(result.charts.gantt.row):
         return None
     chart = result.charts.gantt
-    heights = 0.6 + 0.4 * np.sqrt(np.minimum(chart.device_units, 64.0))
+    # Cores need room for many bars, but not in proportion; a pool is alone and takes the room of ten GPUs.
+    heights = np.maximum(0.6 + 0.4 * np.sqrt(np.minimum(chart.device_units, 64.0)), 10.0 if len(chart.device_names) == 1 else 1.0)
     tops = np.concatenate(([0.0], np.cumsum(heights + 0.25)))[:-1]
     figure = _figure(10.5, 1.2 + 0.26 * float(tops[-1] + heights[-1]))
     axes = figure.subplots()
     unit_s, unit = _time_unit(chart.to_s - chart.from_s)
-    left, right = chart.start_s / unit_s, chart.end_s / unit_s
+    left, right = (chart.start_s - chart.from_s) / unit_s, (chart.end_s - chart.from_s) / unit_s
+    width = (chart.to_s - chart.from_s) / unit_s
     low, high = (tops[chart.row] + part * heights[chart.row] for part in (chart.low, chart.high))
     corners = np.stack([np.stack(pair, axis=1) for pair in ((left, low), (right, low), (right, high), (left, high))], axis=1)
     colors = [PALETTE[int(task) % len(PALETTE)] for task in chart.task]
     axes.add_collection(PolyCollection(list(corners), facecolors=colors, edgecolors=mpl.rcParams["axes.edgecolor"], linewidths=0.3, alpha=0.85))
     if len(chart.row) <= MAX_LABELS:
-        width = (chart.to_s - chart.from_s) / unit_s
-        for bar in np.flatnonzero(right - left > 0.008 * width * np.array([len(str(task)) + 1 for task in chart.task])):
-            axes.text(
-                (left[bar] + right[bar]) / 2,
-                (low[bar] + high[bar]) / 2,
-                str(chart.task[bar]),
-                ha="center",
-                va="center",
-                fontsize="small",
-                color="#111111",
-            )
+        letters = np.array([len(str(task)) + 1 for task in chart.task])
+        for bar in np.flatnonzero((right - left > 0.008 * width * letters) & (high - low > 0.55)):
+            middle = (left[bar] + right[bar]) / 2, (low[bar] + high[bar]) / 2
+            axes.text(*middle, str(chart.task[bar]), ha="center", va="center", fontsize="small", color="#111111")
     axes.set_yticks(tops + heights / 2, [_plain(_shorten(name)) for name in chart.device_names])
     axes.set_ylim(float(tops[-1] + heights[-1]) + 0.1, -0.1)
-    axes.set_xlim(chart.from_s / unit_s, chart.to_s / unit_s)
+    axes.set_xlim(0, width)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"time since the first arrival [{unit}]")
+    began_unit_s, began_unit = _time_unit(chart.from_s)
+    began = (
+        f", from {format_number(chart.from_s / began_unit_s)} {began_unit} after the first arrival on" if chart.from_s else " since the first arrival"
+    )
+    axes.set_xlabel(f"{unit}{began}")
     axes.set_title(_plain(f"{result.policy}: {_gantt_extent(chart)}"), fontsize="medium", loc="left")
     return figure
 
@@ -346,6 +347,7 @@ def _dots(axes: Axes, results: Sequence[PolicyResult], column: Column, looks: Ma
     else:
         axes.set_xlim(0, max(known) * 1.35 or 1.0)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         if column.scale == PERCENT:
             axes.set_xticks([0, 50, 100])
             axes.set_xlim(0, 135)
@@ -384,7 +386,8 @@ def _legend(figure: Figure, comparison: Comparison, shown: Sequence[tuple[Policy
     labels = [_plain(result.policy) for result, _ in shown]
     left_out = len(comparison.results) - len(shown)
     title = f"the best {len(shown)} of {len(comparison.results)} policies" if left_out else None
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(shown), 5), frameon=False, title=title, title_fontsize="small")
+    columns = -(-len(shown) // -(-len(shown) // 6))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, title=title, title_fontsize="small")
 
 
 def _gantt_extent(chart: Gantt) -> str:
@@ -398,7 +401,7 @@ def _time_unit(span_s: float) -> tuple[float, str]:
     for seconds, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if span_s >= 3 * seconds:
             return seconds, name
-    return 1.0, "s"
+    return 1.0, "seconds"
 
 
 def _plain(name: str) -> str:
