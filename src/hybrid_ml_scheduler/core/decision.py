@@ -125,16 +125,14 @@ class Mechanism(IntEnum):
 
     POOL = 0
     """Order and backfilling on one pool of processors."""
-    COMMIT = 1
-    """Divisible tasks: the choice is made on arrival and kept; first come, first served per device."""
-    OPTIONS = 2
-    """Divisible tasks: every queued task chooses again at every event."""
-    NODES = 3
+    DIVISIBLE = 1
+    """Divisible tasks: placement and split, chosen once or anew at every event."""
+    NODES = 2
     """Rigid tasks on nodes with GPUs: order of the queue and a placement rule."""
-    PLAN = 4
+    PLAN = 3
     """Graphs on unrelated machines: a static plan made before the run."""
-    MACHINES = 5
-    """Unrelated machines: dynamic choice when a task becomes ready."""
+    MACHINES = 4
+    """Unrelated machines: a choice when a task becomes ready."""
 
 
 @dataclass(frozen=True, slots=True)

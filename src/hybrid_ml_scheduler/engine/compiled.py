@@ -60,3 +60,8 @@ def compiled(function: Function) -> Function:
     that they are given and allocate none.
     """
     return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True, forceinline=True, _nrt=False)(function))
+
+
+def compiled_call(function: Function) -> Function:
+    """Compile a function like `compiled`, but leave it a function of its own: for long ones, whose copies would take longer to compile than they save."""
+    return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True, _nrt=False)(function))

@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
-from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind
+from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Gpu, Node
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError
-from hybrid_ml_scheduler.core.workload import Workload
-from hybrid_ml_scheduler.engine import pool
+from hybrid_ml_scheduler.core.workload import FloatArray, Workload, WorkloadKind
+from hybrid_ml_scheduler.engine import divisible, graphs, machines, nodes, placement, pool
+from hybrid_ml_scheduler.engine.codes_placement import PlacementCode
 from hybrid_ml_scheduler.engine.decision_point import one_task
-from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, ranks, static_keys
-from hybrid_ml_scheduler.engine.state import Law, Problem, State, build_problem, build_state, build_truth
+from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, processors, ranks, static_keys
+from hybrid_ml_scheduler.engine.state import Law, Problem, State, build_problem, build_state, build_truth, nominal_law
 
 Run = Callable[[State], None]
+_NOBODY = np.zeros(0, dtype=np.int64)
 
 
 def prepare(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
-    """Return a function that runs the policy to the end of the workload on a fresh state.
+    """Return a function that runs the policy to the end of the workload on a fresh state; call it once.
 
     Raises
     ------
     IncompatiblePolicyError
         If the mechanism cannot run this kind of workload on this kind of cluster.
     """
+    kind = WorkloadKind.DIVISIBLE if policy.mechanism is Mechanism.DIVISIBLE else WorkloadKind.RIGID
+    if policy.mechanism in (Mechanism.PLAN, Mechanism.MACHINES):
+        kind = WorkloadKind.MACHINES
+    if workload.kind is not kind:
+        raise IncompatiblePolicyError(policy.name, workload.name, f"it is for {kind} tasks, these are {workload.kind}")
     return _PREPARE[policy.mechanism](policy, workload, cluster, problem, truth)
 
 
 def _prepare_pool(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
     if cluster.kind is not ClusterKind.POOL:
-        raise IncompatiblePolicyError(policy.name, workload.name, f"backfilling needs a pool of processors; cluster {cluster.name!r} has nodes")
+        raise IncompatiblePolicyError(policy.name, workload.name, f"it needs a pool of processors; cluster {cluster.name!r} has nodes")
     order = Order(policy.codes["order"])
     backfill = pool.Backfill(policy.codes["backfill"])
-    n_tasks = len(workload)
     keep_ends = backfill is not pool.Backfill.NONE
+    n_tasks = len(workload)
     if order in DYNAMIC_ORDERS:
-        nobody = np.zeros(0, dtype=np.int64)
-        queue = pool.build_pool_queue(n_tasks, nobody, nobody, tree=False, ends=keep_ends)
+        queue = pool.build_pool_queue(n_tasks, _NOBODY, _NOBODY, tree=False, ends=keep_ends)
         return lambda state: pool.run_list(problem, truth, state, queue, int(order), int(backfill))
     rank, row = ranks(static_keys(order, workload))
     queue = pool.build_pool_queue(n_tasks, rank, row, tree=keep_ends, ends=keep_ends)
@@ -51,20 +58,148 @@ def _prepare_pool(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
     return lambda state: kernel(problem, truth, state, queue)
 
 
-_PREPARE: dict[Mechanism, Callable[[CompiledPolicy, Workload, Cluster, Problem, Law], Run]] = {Mechanism.POOL: _prepare_pool}
+def _prepare_divisible(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
+    codes = policy.codes
+    order = Order(codes["order"])
+    if order in DYNAMIC_ORDERS:
+        raise IncompatiblePolicyError(policy.name, workload.name, f"order {order.name.lower()} is for batch traces")
+    expected = truth if policy.clairvoyant else nominal_law(problem)
+    rule = divisible.Rule(
+        placement=codes["placement"],
+        split=codes["split"],
+        commit=codes["commit"],
+        key=_divisible_keys(order, workload, problem, expected),
+        priced_order=codes["priced_order"],
+        params=policy.params if len(policy.params) else np.zeros(divisible.N_PARAMS),
+        draw=np.random.default_rng(policy.seed).random((len(workload), 2)),
+        qilin=_qilin_lines(problem),
+        held_w=_held_watts(policy, workload, cluster),
+        task_id=workload.tasks.task_id.astype(np.int64),
+    )
+    desk = divisible.build_desk(problem)
+    return lambda state: divisible.run_divisible(problem, truth, expected, state, rule, desk)
+
+
+def _divisible_keys(order: Order, workload: Workload, problem: Problem, expected: Law) -> FloatArray:
+    """Return the keys of a static order; the run time of a task is its expected time on the device that suits it best."""
+    if order is Order.FCFS:
+        # The order of becoming ready, which equal keys keep.
+        return np.zeros(len(workload))
+    shortest = divisible.shortest_times(problem, expected)
+    timed = replace(workload, tasks=replace(workload.tasks, requested_time_s=shortest))
+    return static_keys(order, timed)
+
+
+def _qilin_lines(problem: Problem) -> FloatArray:
+    """Fit, per kind of task, straight lines of nominal CPU and GPU time over size (Luk, Hong, Kim, MICRO 2009, section 3)."""
+    kinds = int(problem.kind.max()) + 1
+    n_gpus = len(problem.gpu_node)
+    lines = np.zeros((kinds, n_gpus, 4))
+    for kind in range(kinds):
+        rows = np.flatnonzero(problem.kind == kind)
+        if not len(rows):
+            continue
+        size, c = problem.size[rows], problem.intensity[rows]
+        for gpu in range(n_gpus):
+            on_gpu = problem.mem_mb[rows] / problem.gpu_link[gpu] + size * ((1.0 - c) + c / problem.gpu_speed[gpu])
+            on_cpu = size / problem.node_speed[problem.gpu_node[gpu]]
+            lines[kind, gpu] = (*_line(size, on_cpu), *_line(size, on_gpu + problem.gpu_launch[gpu]))
+    return lines
+
+
+def _line(size: FloatArray, seconds: FloatArray) -> tuple[float, float]:
+    """Return offset and slope of the least-squares line; through the mean where all sizes are equal."""
+    spread = size - size.mean()
+    square = float(spread @ spread)
+    slope = float(spread @ seconds) / square if square > 0.0 else 0.0
+    return float(seconds.mean() - slope * size.mean()), slope
+
+
+def _held_watts(policy: CompiledPolicy, workload: Workload, cluster: Cluster) -> FloatArray:
+    columns = cluster.columns()
+    watts = np.concatenate([columns.node_core_busy_w - columns.node_core_idle_w, columns.gpu_busy_w - columns.gpu_idle_w])
+    if policy.codes["placement"] == divisible.Placement.ENERGY_AWARE and np.isnan(watts).any():
+        raise IncompatiblePolicyError(policy.name, workload.name, f"cluster {cluster.name!r} does not say what all of its devices draw")
+    return np.nan_to_num(watts)
+
+
+def _prepare_nodes(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
+    order = Order(policy.codes["order"])
+    code = PlacementCode(policy.codes["placement"])
+    tasks = workload.tasks
+    dynamic = int(order) if order in DYNAMIC_ORDERS else -1
+    key = np.zeros(len(workload)) if dynamic >= 0 else static_keys(order, workload)
+    task_class = placement.request_classes(tasks.cores_milli, tasks.gpus, tasks.gpu_share_milli)
+    queue = nodes.build_node_queue(problem, key, processors(workload), task_class, dynamic)
+    typical = placement.NOTHING_TYPICAL
+    if code is PlacementCode.FGD:
+        typical = placement.typical_requests(tasks.cores_milli, tasks.gpus, tasks.gpu_share_milli)
+
+    def run(state: State) -> None:
+        node_state = placement.node_state(state.free_cores, state.free_mem, problem.gpu_ptr, state.gpu_free)
+        rule = placement.placement_rule(code, node_state, int(task_class.max(initial=-1)) + 1, typical, policy.seed)
+        nodes.run_nodes(problem, truth, state, queue, node_state, rule)
+
+    return run
+
+
+PLANNERS = (graphs.heft_plan, graphs.cpop_plan, graphs.peft_plan)
+"""Planners by their code."""
+
+
+def _prepare_plan(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
+    del cluster
+    tasks = workload.tasks
+    plan = PLANNERS[policy.codes["planner"]](problem.cost, tasks.parent_ptr, tasks.parent_idx, tasks.edge_s, tasks.arrival_s)
+    lists = machines.build_lists(problem, plan)
+    return lambda state: machines.run_machines(problem, truth, state, lists, -1)
+
+
+def _prepare_machines(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
+    del workload, cluster
+    lists = machines.build_lists(problem, None)
+    return lambda state: machines.run_machines(problem, truth, state, lists, policy.codes["placement"])
+
+
+_PREPARE: dict[Mechanism, Callable[[CompiledPolicy, Workload, Cluster, Problem, Law], Run]] = {
+    Mechanism.POOL: _prepare_pool,
+    Mechanism.DIVISIBLE: _prepare_divisible,
+    Mechanism.NODES: _prepare_nodes,
+    Mechanism.PLAN: _prepare_plan,
+    Mechanism.MACHINES: _prepare_machines,
+}
 
 
 def warm_up(policy: CompiledPolicy) -> None:
     """Compile the functions that run a policy, or load them from the cache, so that this is not timed as simulation."""
-    _WARM_UP[policy.mechanism](policy.codes.get("order", 0) in DYNAMIC_ORDERS, policy.codes.get("backfill", 0))
+    dynamic = policy.mechanism is Mechanism.POOL and policy.codes["order"] in DYNAMIC_ORDERS
+    _warm_up(policy.mechanism, dynamic, policy.codes.get("backfill", 0))
 
 
 @cache
-def _warm_up_pool(dynamic: bool, backfill: int) -> None:
+def _warm_up(mechanism: Mechanism, dynamic: bool, backfill: int) -> None:
     workload, cluster = one_task()
+    codes = {
+        "order": int(Order.WFP3 if dynamic else Order.FCFS),
+        "backfill": backfill,
+        "placement": 0,
+        "split": 0,
+        "commit": 0,
+        "priced_order": 0,
+        "planner": 0,
+    }
+    if mechanism is Mechanism.DIVISIBLE:
+        tasks = replace(workload.tasks, size=np.ones(1), compute_intensity=np.ones(1), kind=np.zeros(1, dtype=np.int64))
+        workload = replace(workload, kind=WorkloadKind.DIVISIBLE, tasks=tasks)
+        cluster = Cluster("one", ClusterKind.NODES, (Node("one", 1000, gpus=(Gpu("one", 1.0, 1.0, 1.0, 0.0),)),))
+    elif mechanism is Mechanism.NODES:
+        cluster = Cluster("one", ClusterKind.NODES, cluster.nodes)
+    elif mechanism in (Mechanism.PLAN, Mechanism.MACHINES):
+        cost = np.ones((1, 1))
+        workload = replace(
+            workload, kind=WorkloadKind.MACHINES, tasks=replace(workload.tasks, cost_s=cost), truth=replace(workload.truth, cost_s=cost)
+        )
+        cluster = Cluster("one", ClusterKind.MACHINES, cluster.nodes)
     problem = build_problem(workload, cluster)
-    policy = CompiledPolicy("warm-up", Mechanism.POOL, {"order": int(Order.WFP3 if dynamic else Order.FCFS), "backfill": backfill})
-    _prepare_pool(policy, workload, cluster, problem, build_truth(workload, cluster))(build_state(problem))
-
-
-_WARM_UP: dict[Mechanism, Callable[[bool, int], None]] = {Mechanism.POOL: _warm_up_pool}
+    policy = CompiledPolicy("warm-up", mechanism, codes)
+    prepare(policy, workload, cluster, problem, build_truth(workload, cluster))(build_state(problem))

@@ -40,6 +40,9 @@ _KINDS, _SHARES = 0, 1
 MAX_CACHED_CLASSES = 512
 """Rules remember their scores for this many kinds of requests, the most frequent ones; others are scored anew each time."""
 
+CPU_CLOSED, GPU_CLOSED, NODE_CLOSED = 1, 2, 4
+"""Somebody ahead in the queue waits for the node's cores or memory, or for its GPUs; or the request cannot use the node yet."""
+
 _SPLITMIX_STEP = np.uint64(0x9E3779B97F4A7C15)
 _SPLITMIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _SPLITMIX_B = np.uint64(0x94D049BB133111EB)
@@ -89,6 +92,8 @@ class NodeState(NamedTuple):
         Largest of each over all nodes.
     stamp : ndarray of int32, shape (m,)
         Counts the changes of the node; what was derived from it is stale when the stamp differs.
+    closed : ndarray of int64, shape (m,)
+        Bits of `CPU_CLOSED`, `GPU_CLOSED` and `NODE_CLOSED`: parts of the node that the next request may not have although they are free.
     """
 
     free_cores_milli: IntArray
@@ -100,6 +105,7 @@ class NodeState(NamedTuple):
     capacity: IntArray
     largest: IntArray
     stamp: NDArray[np.int32]
+    closed: IntArray
 
 
 class PlacementRule(NamedTuple):
@@ -184,6 +190,7 @@ def node_state(free_cores_milli: IntArray, free_mem_bytes: IntArray, gpu_ptr: In
         capacity=np.stack([free_cores_milli, free], axis=1).astype(np.int64),
         largest=np.array([free_cores_milli.max(initial=0), free.max(initial=0)], dtype=np.int64),
         stamp=np.zeros(n_nodes, dtype=np.int32),
+        closed=np.zeros(n_nodes, dtype=np.int64),
     )
 
 
@@ -299,8 +306,25 @@ def _random_below(limit: int, rng: NDArray[np.uint64]) -> int:
 
 
 @compiled
+def is_open(node: int, request: Request, state: NodeState) -> bool:
+    """Say whether nothing of what the request needs on this node is closed to it."""
+    closed = state.closed[node]
+    if closed == 0:
+        return True
+    if closed & NODE_CLOSED or (request.gpus > 0 and closed & GPU_CLOSED):
+        return False
+    return bool(closed & CPU_CLOSED == 0 or (request.cores_milli == 0 and request.mem_bytes == 0))
+
+
+@compiled
 def fits(node: int, request: Request, state: NodeState) -> bool:
-    """Say whether the request fits this node now."""
+    """Say whether the request fits this node now and may have it."""
+    return is_open(node, request, state) and has_room(node, request, state)
+
+
+@compiled
+def has_room(node: int, request: Request, state: NodeState) -> bool:
+    """Say whether what the request needs is free on this node."""
     if state.free_cores_milli[node] < request.cores_milli or state.free_mem_bytes[node] < request.mem_bytes:
         return False
     if request.gpus == 0:
@@ -315,14 +339,23 @@ def _add(node: int, gpu_mask: int, sign: int, request: Request, state: NodeState
     """Add ``sign`` times the request to what is free, and bring the sums up to date."""
     state.free_cores_milli[node] += sign * request.cores_milli
     state.free_mem_bytes[node] += sign * request.mem_bytes
+    first = state.gpu_ptr[node]
+    gpu = first
+    while gpu_mask >> (gpu - first) != 0:
+        if (gpu_mask >> (gpu - first)) & 1:
+            state.gpu_free_milli[gpu] += sign * request.share_milli
+        gpu += 1
+    note(node, sign, request, state)
+
+
+@compiled
+def note(node: int, sign: int, request: Request, state: NodeState) -> None:
+    """Bring the sums of a node up to date after what is free changed by ``sign`` times the request."""
     state.stamp[node] += 1
     if request.gpus == 0:
         return
-    first = state.gpu_ptr[node]
     free, largest, whole = 0, 0, 0
-    for gpu in range(first, state.gpu_ptr[node + 1]):
-        if (gpu_mask >> (gpu - first)) & 1:
-            state.gpu_free_milli[gpu] += sign * request.share_milli
+    for gpu in range(state.gpu_ptr[node], state.gpu_ptr[node + 1]):
         left = state.gpu_free_milli[gpu]
         free += left
         largest = max(largest, left)
@@ -537,9 +570,9 @@ def score_node(node: int, request: Request, state: NodeState, rule: PlacementRul
     Returns
     -------
     int
-        -1 if the request does not fit; else 0 to 100, larger is better; 0 for first fit, round robin and random, which compare nothing.
+        -1 if the request has no room; else 0 to 100, larger is better; 0 for first fit, round robin and random, which compare nothing.
     """
-    if not fits(node, request, state):
+    if not has_room(node, request, state):
         return -1
     if rule.code == _FGD:
         return _fgd_score(node, request, state, rule)[0]
@@ -587,7 +620,7 @@ def _best_node(request: Request, state: NodeState, rule: PlacementRule) -> int:
     if task_class < 0:
         for node in range(len(state.stamp)):
             score = score_node(node, request, state, rule)
-            if score > best:
+            if score > best and is_open(node, request, state):
                 best, chosen = score, node
         return chosen
     # Tasks of a class differ in host memory, so the remembered scores leave it out.
@@ -597,7 +630,7 @@ def _best_node(request: Request, state: NodeState, rule: PlacementRule) -> int:
             rule.score[task_class, node] = score_node(node, without_memory, state, rule)
             rule.score_stamp[task_class, node] = state.stamp[node]
         score = int(rule.score[task_class, node])
-        if score > best and state.free_mem_bytes[node] >= request.mem_bytes:
+        if score > best and state.free_mem_bytes[node] >= request.mem_bytes and is_open(node, request, state):
             best, chosen = score, node
     return chosen
 

@@ -234,11 +234,14 @@ def build_truth(workload: Workload, cluster: Cluster) -> Law:
 
 
 def nominal_law(problem: Problem) -> Law:
-    """Return what a rule may assume: visible size as work, nominal efficiency 1, the visible cost matrix."""
+    """Return what a rule may assume: visible size as work, nominal efficiency 1, the visible cost matrix.
+
+    Under the law ``serial`` sizes are not seconds; the requested time holds the nominal CPU time there.
+    """
     kinds = int(problem.kind.max()) + 1 if len(problem.kind) else 1
     models = int(problem.gpu_model.max()) + 1 if len(problem.gpu_model) else 1
     return Law(
-        work=problem.size.copy(),
+        work=problem.requested.copy() if problem.mode[MODE_LAW] == LAW_SERIAL else problem.size.copy(),
         slowdown=np.ones((1, kinds, models)),
         regime_start=np.array([-np.inf]),
         gpu_noise=np.ones(len(problem.arrival)),
