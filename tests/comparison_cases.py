@@ -73,4 +73,4 @@ def station_comparison(
         )
     runs = tuple(RunFacts(f"seed {seed}", n, 0, 0, seed) for seed in range(2))
     facts = WorkloadFacts(title, "generated", "divisible", n, 0, 0, (), None, "nominal", False, {}, {}, 0.1, runs, ("a note",))
-    return Comparison(facts, ClusterFacts.of(STATION), tuple(results), {"area_s": 12.5, "best_s": 12.5}, "mean_response_s")
+    return Comparison(facts, ClusterFacts.of(STATION), tuple(results), {"area_s": 12.5, "best_s": 12.5, "mean_response_s": 0.5}, "mean_response_s")

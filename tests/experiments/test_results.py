@@ -31,7 +31,7 @@ def test_json_keeps_the_contract():
         assert len(result["runs"]) == 2
         low, high = result["ci95"]["mean_wait_s"]
         assert low < result["metrics"]["mean_wait_s"] < high
-    assert read["bound"] == {"area_s": 12.5, "best_s": 12.5}
+    assert read["bound"] == {"area_s": 12.5, "best_s": 12.5, "mean_response_s": 0.5}
     assert read["results"][0]["saturated"]
     assert read["results"][0]["versus_best"]["ratio_ci95"] == [1.2, 1.9]
 

@@ -51,6 +51,14 @@ def test_table_marks_the_best_the_clairvoyant_and_the_saturated():
     assert len({len(row) for row in rows}) == 1
 
 
+def test_ties_are_all_best():
+    comparison = station_comparison(("saturated", "mct", "peft"), n=300, charts=False)
+    equal = tuple(replace(result, metrics=comparison.results[1].metrics) for result in comparison.results)
+    assert [row[0] for row in table_rows(replace(comparison, results=equal))][1:] == ["saturated !", "mct *", "peft *"]
+    alone = replace(comparison, results=comparison.results[1:2])
+    assert table_rows(alone)[1][0] == "mct"
+
+
 def test_saturated_policies_have_no_ratio():
     comparison = station_comparison(n=300, charts=False)
     results = tuple(replace(result, metrics={**result.metrics, "regret_to_oracle": 0.25}) for result in comparison.results)
@@ -88,7 +96,7 @@ def test_the_whole_output_names_what_was_run_and_what_was_changed():
         "4 left out: run time 0",
         "12 rejected, because they can never fit the cluster: task 7, 9, ...",
         "a note",
-        "proven lower bounds: area 12.50 s",
+        "no policy can do better than: makespan 12.50 s (area 12.50), mean response 0.5000 s",
         "* best by mean_response_s",
         "! saturated",
         "° clairvoyant",

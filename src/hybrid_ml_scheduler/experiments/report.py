@@ -11,7 +11,7 @@ from hybrid_ml_scheduler.core.errors import InputError
 from hybrid_ml_scheduler.engine.statistics import Interval
 from hybrid_ml_scheduler.experiments.plots import MAX_GANTTS, figures, to_svg
 from hybrid_ml_scheduler.experiments.results import Comparison, PolicyResult
-from hybrid_ml_scheduler.experiments.table import best_policy, bound_line, facts, format_number, format_with_interval, table_rows
+from hybrid_ml_scheduler.experiments.table import best_policies, bound_line, facts, format_number, format_with_interval, table_rows
 
 MAX_WINS = 15
 """The table of wins is square; with more policies than this nobody reads it."""
@@ -126,9 +126,9 @@ def html_report(comparison: Comparison) -> str:
 
 def _policies(comparison: Comparison) -> str:
     rows = table_rows(comparison)
-    best = best_policy(comparison)
-    marked = [result is best for result in comparison.results]
-    legend = [f"* best by {comparison.primary_metric}"] if best is not None else []
+    best = best_policies(comparison)
+    marked = [result.policy in best for result in comparison.results]
+    legend = [f"* best by {comparison.primary_metric}"] if best else []
     if any(result.clairvoyant for result in comparison.results):
         legend.append("° clairvoyant: knows the true run times of the tasks that have arrived")
     if any(result.saturated for result in comparison.results):

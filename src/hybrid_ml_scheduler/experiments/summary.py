@@ -177,7 +177,4 @@ def _notes(stage: Stage, by_policy: OutcomesByPolicy) -> list[str]:
         if equal:
             what = "all policies" if len(equal) == len(by_policy) else ", ".join(equal)
             notes.append(f"{what}: all {len(stage.runs)} runs are equal, because nothing in them depends on the seed; so there is no interval")
-    saturated = [name for name, outcomes in by_policy.items() if 2 * sum(outcome.saturated for outcome in outcomes) >= len(outcomes)]
-    if saturated:
-        notes.append(f"saturated: {', '.join(saturated)}; the queue kept growing while tasks arrived, so means depend on the length of the run")
     return notes

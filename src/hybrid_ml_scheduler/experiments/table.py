@@ -160,20 +160,22 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
         All rows of one length.
     """
     columns = columns_of(comparison)
-    best = best_policy(comparison)
+    best = best_policies(comparison)
     rows = [["policy", *(column.header for column in columns), "tasks/s"]]
     for result in comparison.results:
-        marks = ("*" if result is best else "") + ("°" if result.clairvoyant else "") + ("!" if result.saturated else "")
+        marks = ("*" if result.policy in best else "") + ("°" if result.clairvoyant else "") + ("!" if result.saturated else "")
         rows.append([f"{result.policy} {marks}".rstrip(), *(cell(result, column) for column in columns), format_number(result.tasks_per_s, 3)])
     return rows
 
 
-def best_policy(comparison: Comparison) -> PolicyResult | None:
-    """Return the best policy by the primary metric that is neither clairvoyant nor saturated, if there are at least two to choose from."""
-    eligible = [result for result in comparison.results if not result.clairvoyant and not result.saturated]
+def best_policies(comparison: Comparison) -> list[str]:
+    """Return the best policies by the primary metric that are neither clairvoyant nor saturated, ties included; none if there is only one policy."""
+    eligible = {
+        result.policy: result.metrics[comparison.primary_metric] for result in comparison.results if not result.clairvoyant and not result.saturated
+    }
     if len(comparison.results) < 2 or not eligible:
-        return None
-    return min(eligible, key=lambda result: result.metrics[comparison.primary_metric])
+        return []
+    return [policy for policy, value in eligible.items() if value == min(eligible.values())]
 
 
 def facts(comparison: Comparison) -> list[str]:
@@ -210,12 +212,14 @@ def facts(comparison: Comparison) -> list[str]:
 
 def bound_line(comparison: Comparison) -> str | None:
     """Return one line on the proven lower bounds, or ``None``."""
-    numbers = {name: value for name, value in comparison.bound.items() if isinstance(value, float)}
-    if not numbers:
+    bound = comparison.bound
+    if "best_s" not in bound:
         return None
-    listed = ", ".join(f"{name.removesuffix('_s').replace('_', ' ')} {format_number(value)} s" for name, value in numbers.items())
-    proved = " (CP-SAT's is attained: it is the optimum)" if comparison.bound.get("cp_sat_proved") is True else ""
-    return f"proven lower bounds: {listed}{proved}"
+    parts = {"critical_path_s": "critical path", "area_s": "area", "lp_s": "LP relaxation", "cp_sat_s": "CP-SAT"}
+    listed = ", ".join(f"{label} {format_number(bound[name])}" for name, label in parts.items() if name in bound)
+    optimum = "; that is the optimum, which CP-SAT attained" if bound.get("cp_sat_proved") is True else ""
+    line = f"no policy can do better than: makespan {format_number(bound['best_s'])} s ({listed}{optimum})"
+    return f"{line}, mean response {format_number(bound['mean_response_s'])} s" if "mean_response_s" in bound else line
 
 
 def render(rows: Sequence[Sequence[str]]) -> str:
@@ -241,7 +245,7 @@ def comparison_table(comparison: Comparison) -> str:
     """
     rows = table_rows(comparison)
     legend = []
-    if best_policy(comparison) is not None:
+    if best_policies(comparison):
         legend.append(f"* best by {comparison.primary_metric}")
     if any(result.clairvoyant for result in comparison.results):
         legend.append("° clairvoyant: knows the true run times of the tasks that have arrived")
