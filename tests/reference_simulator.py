@@ -26,6 +26,10 @@ def _floored(value: float) -> float:
     return max(value, 0.1)  # the published formulas take no logarithm or quotient of zero
 
 
+def _cubed(value: float) -> float:
+    return value * value * value  # the library's pow may differ in the last digit, which decides ties
+
+
 # Smallest first; r requested time, n processors, s submit time, w waiting time (Carastan-Santos & de Camargo, SC'17; Tang et al., 2009).
 SCORES: dict[str, Callable[[Job, float], float]] = {
     "fcfs": lambda j, now: j.submit_s,
@@ -33,7 +37,7 @@ SCORES: dict[str, Callable[[Job, float], float]] = {
     "ljf": lambda j, now: -j.requested_s,
     "saf": lambda j, now: j.requested_s * j.processors,
     "laf": lambda j, now: -(j.requested_s * j.processors),
-    "wfp3": lambda j, now: -(((now - j.submit_s) / _floored(j.requested_s)) ** 3) * j.processors,
+    "wfp3": lambda j, now: -_cubed((now - j.submit_s) / _floored(j.requested_s)) * j.processors,
     "unicep": lambda j, now: -((now - j.submit_s) + 1e-15) / (log2(j.processors + 1e-15) * _floored(j.requested_s)),
     "f1": lambda j, now: log10(_floored(j.requested_s)) * j.processors + 870 * log10(_floored(j.submit_s)),
     "f2": lambda j, now: sqrt(j.requested_s) * j.processors + 25600 * log10(_floored(j.submit_s)),
@@ -92,7 +96,7 @@ def _conservative_round(queue: list[int], jobs: Sequence[Job], running: dict[int
 def pool_starts(jobs: Sequence[Job], processors: float, order: str = "fcfs", backfill: str = "none") -> list[float | None]:
     """Start time of every job (rows ascend in submit time) on a pool; ``None`` for a job that is too large, or descends from one."""
     starts: list[float | None] = [None] * len(jobs)
-    coming = [i for i, job in enumerate(jobs) if job.processors <= processors][::-1]
+    coming = list(range(len(jobs)))[::-1]
     orphans: list[int] = []  # arrived, but not all parents have ended
     running: dict[int, float] = {}
     queue: list[int] = []
@@ -105,8 +109,8 @@ def pool_starts(jobs: Sequence[Job], processors: float, order: str = "fcfs", bac
             done.add(i)
             free += jobs[i].processors
         while coming and jobs[coming[-1]].submit_s <= now:
-            orphans.append(coming.pop())
-        queue.extend(i for i in orphans if done.issuperset(jobs[i].parents))
+            orphans.append(coming.pop())  # the arrival of a job that is too large is an event like any other
+        queue.extend(i for i in orphans if done.issuperset(jobs[i].parents) and jobs[i].processors <= processors)
         orphans = [i for i in orphans if not done.issuperset(jobs[i].parents)]
         queue.sort(key=lambda i: (SCORES[order](jobs[i], now), jobs[i].submit_s, i))
         chosen: list[int] = []
