@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +79,13 @@ def shown(text: str) -> str:
 
 
 def shown_json(value: object) -> str:
-    """Show a JSON value in a message: a scalar as it is, shortened; of a list or object only that it is one."""
-    return f"a {type(value).__name__}" if isinstance(value, (list, dict)) else shown(str(value)) if isinstance(value, str) else str(value)[:40]
+    """Show a JSON value in a message: a scalar as it is, shortened; the first keys of an object; of a list only that it is one."""
+    if isinstance(value, dict):
+        keys = ", ".join(shown(key) for key in islice(value, 8))
+        return f"an object with the keys {keys}" if keys else "an empty object"
+    if isinstance(value, list):
+        return "a list"
+    return shown(value) if isinstance(value, str) else str(value)[:40]
 
 
 def number(text: str, column: str) -> int | float:
@@ -160,7 +166,7 @@ def name_codes(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), part) if part.isdigit() else (-1, part) for part in _DIGITS.split(name)]
+    return [(int(part), part) if position % 2 else (-1, part) for position, part in enumerate(_DIGITS.split(name))]
 
 
 def number_codes(values: IntArray) -> tuple[IntArray | None, tuple[str, ...]]:

@@ -75,8 +75,7 @@ def parse_meta(source: Source, text: str) -> TabularMeta:
         return TabularMeta()
     value = Source(source.path, text.encode(), source.sha256).json()
     if not isinstance(value, dict) or not set(value) <= set(_KEYS):
-        found = f"the keys {sorted(value)[:12]}" if isinstance(value, dict) else f"a JSON {type(value).__name__}"
-        source.fail(f"the metadata is {found}", f"a JSON object with some of {', '.join(_KEYS)}", 1)
+        source.fail(f"the metadata is {shown_json(value)}", f"a JSON object with some of {', '.join(_KEYS)}", 1)
 
     def check(good: bool, key: str, expected: str) -> None:
         if not good:

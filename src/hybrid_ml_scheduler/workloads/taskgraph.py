@@ -39,8 +39,7 @@ def read_taskgraph(source: Source) -> Workload:
     """
     document = source.json()
     if not isinstance(document, dict) or set(document) != {"cost", "edges"}:
-        found = f"the keys {sorted(document)[:8]}" if isinstance(document, dict) else f"a JSON {type(document).__name__}"
-        source.fail(f"found {found}", _SHAPE)
+        source.fail(f"found {shown_json(document)}", _SHAPE)
     rows, edges = document["cost"], document["edges"]
     if not isinstance(rows, list) or not rows:
         source.fail("'cost' is no list of tasks", _SHAPE)

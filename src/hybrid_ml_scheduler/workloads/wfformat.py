@@ -102,7 +102,7 @@ def read_wfformat(source: Source) -> Workload:
     document = _Document(source)
     top = source.json()
     if not isinstance(top, dict):
-        source.fail(f"found a JSON {type(top).__name__}", f"a WfFormat {_VERSION} document")
+        source.fail(f"found {shown_json(top)}", f"a WfFormat {_VERSION} document")
     version = top.get("schemaVersion")
     if version != _VERSION:
         source.fail(f"schemaVersion is {shown_json(version)}", f"'{_VERSION}'")
