@@ -8,11 +8,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_njit: Any = numba.njit  # its type hints do not know _nrt
 
 _KEEP = 4
 """How many versions of the compiled code stay on disk."""
@@ -46,7 +48,8 @@ def _use_cache_of_this_version() -> None:
     except OSError:
         # A read-only home: numba falls back to its own choice, or compiles each time.
         return
-    numba.config.CACHE_DIR = str(folder)
+    config: Any = numba.config
+    config.CACHE_DIR = str(folder)
 
 
 _use_cache_of_this_version()
@@ -59,9 +62,14 @@ def compiled(function: Function) -> Function:
     Reference counting of arrays is switched off (``_nrt``), which makes the event loop four times faster: compiled functions work on the arrays
     that they are given and allocate none.
     """
-    return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True, forceinline=True, _nrt=False)(function))
+    made: Function = _njit(cache=True, error_model="numpy", nogil=True, forceinline=True, _nrt=False)(function)
+    return made
 
 
 def compiled_call(function: Function) -> Function:
-    """Compile a function like `compiled`, but leave it a function of its own: for long ones, whose copies would take longer to compile than they save."""
-    return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True, _nrt=False)(function))
+    """Compile a function like `compiled`, but leave it a function of its own.
+
+    For long functions, whose copies would take longer to compile than they save.
+    """
+    made: Function = _njit(cache=True, error_model="numpy", nogil=True, _nrt=False)(function)
+    return made

@@ -22,6 +22,7 @@ from hybrid_ml_scheduler.core.workload import IntArray, ReadReport, Tasks, Truth
 from hybrid_ml_scheduler.engine import events
 from hybrid_ml_scheduler.engine.compiled import compiled
 from hybrid_ml_scheduler.engine.events import advance, can_start, start_task
+from hybrid_ml_scheduler.engine.law import is_divisible
 from hybrid_ml_scheduler.engine.state import QUEUE_SIZE, Law, Problem, State, build_problem, build_state, build_truth
 
 
@@ -29,6 +30,7 @@ def one_task() -> tuple[Workload, Cluster]:
     """Return the smallest workload and cluster: one task of one second on one core."""
     one = np.ones(1)
     none = np.zeros(1, dtype=np.int64)
+    edges: dict[str, Any] = no_edges(1)
     tasks = Tasks(
         task_id=none,
         arrival_s=one,
@@ -37,7 +39,7 @@ def one_task() -> tuple[Workload, Cluster]:
         gpu_share_milli=none,
         memory_mb=np.zeros(1),
         requested_time_s=one,
-        **no_edges(1),
+        **edges,
     )
     workload = Workload("one task", WorkloadKind.RIGID, tasks, Truth(work_s=one), ReadReport("generated", 1))
     return workload, Cluster("pool:1", ClusterKind.POOL, (Node("pool", 1000),))
@@ -73,8 +75,8 @@ def _assembler(tuple_type: Any, offset: int) -> Any:
                 strides = [itemsize]
                 for extent in reversed(shape[1:]):
                     strides.insert(0, builder.mul(strides[0], extent))
-                populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
-                arrays.append(array._getvalue())
+                _populate(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
+                arrays.append(array._getvalue())  # noqa: SLF001 - numba's own name for reading a structure under construction
             return context.make_tuple(builder, tuple_type, arrays)
 
         return tuple_type(addresses), generate
@@ -86,11 +88,13 @@ def _numbers(parts: tuple[Problem, Law, State]) -> list[list[int]]:
     return [[number for array in part for number in (array.ctypes.data, *array.shape)] for part in parts]
 
 
+_typeof: Any = numba.typeof
+_populate: Any = populate_array
 _PARTS = _example()
 _LENGTHS = [len(numbers) for numbers in _numbers(_PARTS)]
-_problem_at = _assembler(numba.typeof(_PARTS[0]), 0)
-_truth_at = _assembler(numba.typeof(_PARTS[1]), _LENGTHS[0])
-_state_at = _assembler(numba.typeof(_PARTS[2]), _LENGTHS[0] + _LENGTHS[1])
+_problem_at = _assembler(_typeof(_PARTS[0]), 0)
+_truth_at = _assembler(_typeof(_PARTS[1]), _LENGTHS[0])
+_state_at = _assembler(_typeof(_PARTS[2]), _LENGTHS[0] + _LENGTHS[1])
 
 
 @compiled
@@ -180,5 +184,5 @@ def explain(reason: int, decision: Decision, problem: Problem, state: State) -> 
     elif reason == events.BAD_FRACTION:
         expected = "0 for the CPU alone to 1 for the GPU alone"
     elif reason == events.WRONG_GPUS:
-        expected = "one GPU if and only if the fraction is above 0" if events.is_divisible(problem) else f"{problem.gpus[task]} GPUs"
+        expected = "one GPU if and only if the fraction is above 0" if is_divisible(problem) else f"{problem.gpus[task]} GPUs"
     return f"cannot start the task in row {task} on node {node} at {state.clock[0]:g} s: {text}; expected {expected}"

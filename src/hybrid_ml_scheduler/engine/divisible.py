@@ -4,7 +4,8 @@ There is one queue. At every event the policy goes through it in its order; a ta
 only tasks that want a device it waits for. Either the choice is made when a task becomes ready and kept (``commit``), or it is made anew at every
 event from the times at which devices are expected to be free, tasks ahead in the queue included.
 
-Expected times come from a `Law` that the caller hands in: nominal times for a rule, the truth for a clairvoyant policy, predictions for a learned one.
+Expected times come from a `Law` that the caller hands in: nominal times for a rule, the truth for a clairvoyant policy, predictions for a learned
+one.
 """
 
 from __future__ import annotations
@@ -292,7 +293,7 @@ def _fraction(problem: Problem, expected: Law, rule: Rule, task: int, node: int,
 
 @compiled
 def _pressure(desk: Desk, exponent: float, devices: int) -> float:
-    """Waiting tasks behind the present one, per device, to a power."""
+    """Return the number of waiting tasks behind the present one, per device, to a power."""
     return float((max(desk.behind[0] - desk.behind[1], 0) / devices) ** exponent)
 
 
@@ -379,7 +380,7 @@ def _choose(problem: Problem, expected: Law, state: State, rule: Rule, desk: Des
     if rule.split != _CPU_ONLY:
         for node in range(n_nodes):
             for gpu in range(problem.gpu_ptr[node], problem.gpu_ptr[node + 1]):
-                if _names_gpu(rule) and gpu != named or problem.gpu_mem[gpu] < problem.mem[task]:
+                if (_names_gpu(rule) and gpu != named) or problem.gpu_mem[gpu] < problem.mem[task]:
                     continue
                 attempt = 0
                 while True:

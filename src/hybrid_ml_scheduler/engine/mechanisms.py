@@ -120,7 +120,7 @@ def _held_watts(policy: CompiledPolicy, workload: Workload, cluster: Cluster) ->
     watts = np.concatenate([columns.node_core_busy_w - columns.node_core_idle_w, columns.gpu_busy_w - columns.gpu_idle_w])
     if policy.codes["placement"] == divisible.Placement.ENERGY_AWARE and np.isnan(watts).any():
         raise IncompatiblePolicyError(policy.name, workload.name, f"cluster {cluster.name!r} does not say what all of its devices draw")
-    return np.nan_to_num(watts)
+    return np.where(np.isnan(watts), 0.0, watts)
 
 
 def _prepare_nodes(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:

@@ -1,7 +1,7 @@
 """Rigid tasks on nodes with GPUs: an order of the queue and a placement rule.
 
-At every event the queue is walked in its order. A task that fits somewhere starts where the placement rule says; one that fits nowhere waits for every
-node that could ever run it, and holds back, on each of them, what it lacks there (cores and memory, or GPUs): later tasks may have the rest.
+At every event the queue is walked in its order. A task that fits somewhere starts where the placement rule says; one that fits nowhere waits for
+every node that could ever run it, and holds back, on each of them, what it lacks there (cores and memory, or GPUs): later tasks may have the rest.
 """
 
 from __future__ import annotations

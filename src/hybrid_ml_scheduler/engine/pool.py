@@ -37,7 +37,7 @@ _NONE, _EASY, _CONSERVATIVE = int(Backfill.NONE), int(Backfill.EASY), int(Backfi
 # Positions in PoolQueue.counts.
 WAITING, N_ENDS, SEEN_FINISHED = 0, 1, 2
 
-_NEVER = np.int64(1) << 62
+_NEVER = 1 << 62
 
 
 class PoolQueue(NamedTuple):

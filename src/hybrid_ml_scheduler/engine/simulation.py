@@ -24,6 +24,7 @@ from hybrid_ml_scheduler.engine.state import (
     build_problem,
     build_state,
     build_truth,
+    copy_state,
 )
 
 
@@ -184,7 +185,7 @@ class Simulation:
 
     def schedule(self, policy: str) -> Schedule:
         """Return what has happened so far, under the name of a policy. Columns of running tasks are filled as far as they are known."""
-        state = State(*(array.copy() for array in self.__state))
+        state = copy_state(self.__state)
         running = state.running[: state.counters[N_RUNNING]]
         for column in (state.finish, state.cpu_end, state.gpu_end):
             column[running] = np.nan

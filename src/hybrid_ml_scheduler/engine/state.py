@@ -290,7 +290,7 @@ def build_state(problem: Problem) -> State:
 
 def copy_state(state: State) -> State:
     """Return an independent copy: a checkpoint."""
-    return State(*(array.copy() for array in state))
+    return State._make(array.copy() for array in state)
 
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Policy
@@ -97,7 +97,7 @@ def list_policies() -> list[PolicySpec]:
 
 
 @cache
-def _own_policies() -> dict[str, object]:
+def _own_policies() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
