@@ -44,9 +44,8 @@ def sample_swf() -> str:
         request_s = enough[min(int(3 * over), len(enough) - 1)]
         user = 1 + int(USERS * who**2)
         memory_kb = 2 ** (18 + int(4 * memory))
-        lines.append(
-            f"{job} {round(submit_s)} -1 {run_s} {processors} -1 -1 {processors} {request_s} {memory_kb} 1 {user} 1 {1 + user % 5} 1 1 -1 -1"
-        )
+        asked = f"{processors} {request_s} {memory_kb}"
+        lines.append(f"{job} {round(submit_s)} -1 {run_s} {processors} -1 -1 {asked} 1 {user} 1 {1 + user % 5} 1 1 -1 -1")
     return "\n".join(lines) + "\n"
 
 

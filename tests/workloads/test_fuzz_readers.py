@@ -26,16 +26,21 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "some.file"
 
 
+def check_message(path: Path, message: str) -> None:
+    """One line that names the file and what was expected, and that any terminal can print."""
+    assert path.name in message
+    assert "; expected " in message
+    assert len(message) < 1500
+    assert "\n" not in message
+    assert message.encode()
+
+
 def outcome(path: Path, data: bytes, **options: object) -> Workload | HmsError:
     path.write_bytes(data)
     try:
         workload = open_workload(str(path), **options)  # type: ignore[arg-type]
     except HmsError as error:
-        assert str(path) in str(error) or path.name in str(error)
-        assert "; expected " in str(error)
-        assert len(str(error)) < 1500
-        assert "\n" not in str(error)
-        str(error).encode()  # can be printed
+        check_message(path, str(error))
         return error
     check_workload(workload)
     tasks = workload.tasks

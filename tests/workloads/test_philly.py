@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_what_becomes_of_each_column() -> None:
     workload = read(PHILLY)
     tasks = workload.tasks
     stamps = [(2017, 9, 29, 7, 58, 32), (2017, 10, 9, 6, 13, 3), (2017, 10, 9, 7, 1, 55)]
-    assert tasks.arrival_s.tolist() == [datetime.datetime(*stamp, tzinfo=datetime.UTC).timestamp() for stamp in stamps]
+    assert tasks.arrival_s.tolist() == [dt.datetime(*stamp, tzinfo=dt.UTC).timestamp() for stamp in stamps]
     assert tasks.task_id.tolist() == [2, 1, 0]
     assert workload.truth.work_s.tolist() == tasks.requested_time_s.tolist() == [0.5, 2951, 66]
     assert tasks.cores_milli.tolist() == [8000, 16000, 1000]

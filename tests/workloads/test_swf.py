@@ -82,7 +82,7 @@ def test_processors_of_the_header(header: bytes, processors: int | None) -> None
 
 
 def test_a_header_beyond_all_numbers_names_its_line() -> None:
-    with pytest.raises(DataFileError, match="line 2.*MaxProcs has 30 digits"):
+    with pytest.raises(DataFileError, match=r"line 2.*MaxProcs has 30 digits"):
         read(b"; Version: 2\n; MaxProcs: " + b"9" * 30 + b"\n" + row())
 
 
@@ -198,7 +198,7 @@ TOKEN = st.one_of(
 @given(st.lists(st.tuples(st.lists(TOKEN, min_size=17, max_size=19), st.integers(0, 17)), max_size=6), st.sampled_from([" ", "\t ", "  "]))
 def test_whole_blocks_are_read_like_single_lines(rows: list[tuple[list[str], int]], separator: str) -> None:
     """The fast path either declines or finds exactly what the line-by-line authority finds, without an offence."""
-    lines = [separator.join(tokens[:spoil] + ["5"] + tokens[spoil:])[:400] for tokens, spoil in rows]
+    lines = [separator.join([*tokens[:spoil], "5", *tokens[spoil:]])[:400] for tokens, spoil in rows]
     mixed = [line if index % 2 else row(job_number=index + 1).decode().strip() for index, line in enumerate(lines)]
     for block in ("\n".join(lines).encode(), "\n".join(mixed).encode(), b"".join(row(job_number=tokens[0]) for tokens, _ in rows)):
         log = RowLog(Source("t.swf", block, ""), lenient=True)

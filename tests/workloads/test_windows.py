@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_windows_side_by_side_hold_every_job_once(data: st.DataObject) -> None:
     workload = make(ids, arrivals, runs)
     jobs = sorted(job for job, run in zip(ids, runs, strict=True) if run)
     cuts = data.draw(st.lists(st.integers(0, len(jobs)), max_size=3).map(lambda cuts: sorted({0, len(jobs), *cuts})))
-    spans = [(a, b - a) for a, b in zip(cuts, cuts[1:], strict=False)]
+    spans = [(a, b - a) for a, b in pairwise(cuts)]
     if not spans:
         return
     parts = windows(workload, spans)
