@@ -169,25 +169,24 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def best_policies(comparison: Comparison) -> list[str]:
-    """Return the best policies by the primary metric that are neither clairvoyant nor saturated, ties included; none if there is only one policy."""
-    eligible = {
-        result.policy: result.metrics[comparison.primary_metric] for result in comparison.results if not result.clairvoyant and not result.saturated
-    }
-    if len(comparison.results) < 2 or not eligible:
-        return []
-    return [policy for policy, value in eligible.items() if value == min(eligible.values())]
+    """Return the best policies by the primary metric that are neither clairvoyant nor saturated, ties included; none where all are equal."""
+    primary = comparison.primary_metric
+    values = {result.policy: result.metrics[primary] for result in comparison.results if not result.clairvoyant and not result.saturated}
+    best = [policy for policy, value in values.items() if value == min(values.values())]
+    return best if len(best) < len(comparison.results) else []
 
 
 def facts(comparison: Comparison) -> list[str]:
     """Return what a reader must know beside the table, one sentence a line: what was run and where, what was changed, what to beware of."""
     workload, cluster = comparison.workload, comparison.cluster
+    nodes = f"{cluster.nodes:,} node{'s' if cluster.nodes > 1 else ''}"
     if cluster.gpus:
         models = ", ".join(f"{count} {model}" for model, count in cluster.gpu_models.items())
-        machine = f"{cluster.nodes} node{'s' if cluster.nodes > 1 else ''}, {cluster.cores:g} cores, {cluster.gpus} GPUs ({models})"
+        machine = f"{nodes}, {cluster.cores:g} cores, {cluster.gpus} GPUs ({models})"
     elif cluster.kind == "machines":
         machine = f"{cluster.nodes} machines"
     else:
-        machine = f"{cluster.cores:g} processors" if cluster.kind == "pool" else f"{cluster.nodes} nodes, {cluster.cores:g} cores"
+        machine = f"{cluster.cores:g} processors" if cluster.kind == "pool" else f"{nodes}, {cluster.cores:g} cores"
     n_runs = len(workload.runs)
     lines = [
         f"{workload.name} ({workload.format}): {workload.tasks:,} tasks{f', {n_runs} runs' if n_runs > 1 else ''}, on {cluster.name}: {machine}",
@@ -195,7 +194,7 @@ def facts(comparison: Comparison) -> list[str]:
     if workload.warmup > 0:
         lines.append(f"the first {100 * workload.warmup:g} % of the tasks of a run are not measured")
     if workload.estimates == "exact":
-        lines.append("estimates: exact (the trace lacks users' estimates for some tasks; there the true run time stands in)")
+        lines.append("estimates: exact (where users' estimates are missing, the true run time stands in)")
     if workload.sorted_by_us:
         lines.append("the submits were not in order and have been sorted")
     lines += [f"{count:,} x {reason}" for reason, count in workload.substitutions.items() if count]
