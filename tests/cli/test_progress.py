@@ -1,31 +1,64 @@
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 from hybrid_ml_scheduler.cli import progress
-from hybrid_ml_scheduler.cli.progress import ProgressReporter
+from hybrid_ml_scheduler.cli.progress import LINE_EVERY_S, QUIET_S, ProgressReporter
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now_s = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s[0])
-    return now_s
+class Pacer(threading.Event):
+    """Lets a few pauses pass at once and records how long they would have been; afterwards it waits for the end of the work."""
+
+    def __init__(self, pauses: int) -> None:
+        super().__init__()
+        self.pauses_s: list[float] = []
+        self.left = pauses
+        self.used_up = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.pauses_s.append(timeout)
+        if self.left:
+            self.left -= 1
+            return False
+        self.used_up.set()
+        return super().wait(60)
 
 
-def test_short_work_is_silent(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressReporter("compare") as report:
-        for done in range(10):
-            clock[0] += 0.19
-            report(done, 10, "fcfs")
+def test_short_work_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    pacer = Pacer(0)
+    with ProgressReporter("compare", pacer) as report:
+        report(0, 2, "fcfs")
+        report(1, 2, "sjf")
+        pacer.used_up.wait(60)
     assert capsys.readouterr() == ("", "")
+    assert pacer.pauses_s == [QUIET_S]
 
 
-def test_long_work_reports_every_few_seconds_on_standard_error(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressReporter("compare") as report:
-        for done in range(1, 13):
-            clock[0] += 1.0
-            report(done, 12, "fcfs")
+def test_long_work_says_on_standard_error_where_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 7.0)
+    pacer = Pacer(2)
+    reporter = ProgressReporter("compare", pacer)
+    reporter(3, 12, "fcfs")
+    with reporter:
+        pacer.used_up.wait(60)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == ["compare: 2/12 fcfs (2 s)", "compare: 7/12 fcfs (7 s)", "compare: 12/12 fcfs (12 s)"]
+    assert err == "compare: 3/12 fcfs (0 s)\n" * 2
+    assert pacer.pauses_s == [QUIET_S, LINE_EVERY_S, LINE_EVERY_S]
+
+
+def test_on_a_terminal_there_is_a_bar_that_vanishes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with ProgressReporter("compare") as report:
+        report(1, 4, "saf+easy")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1/4" in err
+    assert "saf+easy" in err
+    # The last thing written erases the line.
+    assert err.rstrip().endswith("\x1b[2K")

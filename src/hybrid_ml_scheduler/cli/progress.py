@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,25 +13,29 @@ if TYPE_CHECKING:
 
 QUIET_S = 2.0
 """Work shorter than this shows nothing when standard error is no terminal."""
-LINE_EVERY_S = 5.0
+LINE_EVERY_S = 10.0
 
 
 class ProgressReporter:
     """Shows how far a piece of work has come: a bar on a terminal, otherwise a plain line every few seconds.
 
-    Call it with the number of steps done, the number of all steps, and what is being done now.
+    Call it with the number of steps done, the number of all steps, and what is being done now. It shows that even while a single step takes long.
 
     Parameters
     ----------
     title : str
         What the work is.
+    stop : threading.Event, optional
+        Set to end the lines; its ``wait`` paces them.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, stop: threading.Event | None = None) -> None:
         self._title = title
         self._started_s = time.monotonic()
-        self._shown_s = self._started_s + QUIET_S - LINE_EVERY_S
+        self._state = ""
         self._bar: Progress | None = None
+        self._stop = threading.Event() if stop is None else stop
+        self._lines = threading.Thread(target=self._write_lines, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -41,19 +46,26 @@ class ProgressReporter:
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.add_task("", total=None)
             self._bar.start()
+        else:
+            self._lines.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
+        else:
+            self._stop.set()
+            self._lines.join()
 
     def __call__(self, done: int, total: int, label: str) -> None:
         """Show that `done` of `total` steps are done and `label` is under way."""
+        self._state = f" {done}/{total} {label}"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total, description=label)
-            return
-        now_s = time.monotonic()
-        if now_s - self._shown_s >= LINE_EVERY_S:
-            self._shown_s = now_s
-            sys.stderr.write(f"{self._title}: {done}/{total} {label} ({now_s - self._started_s:.0f} s)\n")
+
+    def _write_lines(self) -> None:
+        pause_s = QUIET_S
+        while not self._stop.wait(pause_s):
+            pause_s = LINE_EVERY_S
+            sys.stderr.write(f"{self._title}:{self._state} ({time.monotonic() - self._started_s:.0f} s)\n")
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Generated inputs of the benchmarks, for machines without the real traces. They resemble these in size and load only; no result is drawn from them."""
+"""Generated inputs of the benchmarks, for machines without the real traces: alike in size and load only; no result is drawn from them."""
 
 from __future__ import annotations
 
