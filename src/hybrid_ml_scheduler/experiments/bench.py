@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -260,7 +261,7 @@ def measure_start_up(inputs: Inputs) -> list[Figure]:
     command = [sys.executable, "-c", "from hybrid_ml_scheduler.cli.main import main; main()"]
     figures = []
     for name, arguments, target in (("hms --help", ["--help"], 0.4), ("hms compare steady", ["compare", "steady"], 5.0)):
-        times_s = tuple(_wall_s(lambda arguments=arguments: _output_of([*command, *arguments]), inputs.repeats))
+        times_s = tuple(_wall_s(partial(_output_of, [*command, *arguments]), inputs.repeats))
         figures.append(Figure(name, "s", times_s, target, more_is_better=False))
     return figures
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Gpu, Node
@@ -47,6 +49,7 @@ def batch_trace(name: str, n_jobs: int, processors: int, load: float, seed: int)
     widest = int(np.log2(processors // 2))
     cores = np.where(rng.random(n_jobs) < 0.5, 1, 2 ** rng.integers(1, widest + 1, n_jobs)).astype(np.int64)
     work_s = np.floor(np.clip(rng.lognormal(np.log(600.0), 2.0, n_jobs), 1.0, 5 * 86_400.0))
+    edges: dict[str, Any] = no_edges(n_jobs)
     gap_s = np.sum(work_s * cores) / (load * processors * n_jobs)
     tasks = Tasks(
         task_id=np.arange(1, n_jobs + 1),
@@ -57,7 +60,7 @@ def batch_trace(name: str, n_jobs: int, processors: int, load: float, seed: int)
         memory_mb=np.zeros(n_jobs),
         requested_time_s=np.ceil(work_s * rng.uniform(1.0, 10.0, n_jobs)),
         user=rng.integers(0, 100, n_jobs),
-        **no_edges(n_jobs),
+        **edges,
     )
     report = ReadReport("generated", n_jobs, estimates="user", processors=processors)
     return check_workload(Workload(name, WorkloadKind.RIGID, tasks, Truth(work_s=work_s), report))
@@ -82,7 +85,7 @@ def task_graph(n_tasks: int, n_machines: int, seed: int) -> Workload:
     parents = [rng.choice(np.arange(max(0, child - 50), child), size=min(child, 3), replace=False) for child in range(1, n_tasks)]
     children = np.repeat(np.arange(1, n_tasks), [len(some) for some in parents])
     cost_s = rng.uniform(1.0, 100.0, (n_tasks, n_machines))
-    edges = edge_columns(n_tasks, np.concatenate(parents), children, rng.uniform(0.0, 50.0, len(children)), np.zeros(len(children)))
+    edges: dict[str, Any] = edge_columns(n_tasks, np.concatenate(parents), children, rng.uniform(0.0, 50.0, len(children)), np.zeros(len(children)))
     tasks = Tasks(
         task_id=np.arange(n_tasks),
         arrival_s=np.zeros(n_tasks),
@@ -117,6 +120,7 @@ def gpu_cluster() -> Cluster:
 def pods(seed: int) -> Workload:
     """Generate as many pods as openb's list has: 13 % without a GPU, 38 % with a share of one, the others with 1, 2, 4 or 8."""
     rng = np.random.default_rng(seed)
+    edges: dict[str, Any] = no_edges(PODS)
     chance = rng.random(PODS)
     gpus = np.where(chance < 0.13, 0, np.where(chance < 0.85, 1, rng.choice([2, 4, 8], PODS)))
     share = np.where(gpus == 0, 0, np.where((chance >= 0.13) & (chance < 0.51), rng.integers(1, 20, PODS) * 50, MILLI))
@@ -128,7 +132,7 @@ def pods(seed: int) -> Workload:
         gpu_share_milli=share.astype(np.int64),
         memory_mb=np.zeros(PODS),
         requested_time_s=np.full(PODS, 3600.0),
-        **no_edges(PODS),
+        **edges,
     )
     report = ReadReport("generated", PODS, estimates="exact")
     return check_workload(Workload("generated pods", WorkloadKind.RIGID, tasks, Truth(work_s=np.full(PODS, 3600.0)), report))

@@ -127,16 +127,24 @@ def distributions(comparison: Comparison) -> Figure | None:
     looks = styles([result.policy for result in comparison.results])
     figure = _figure(10.5, 4.2)
     left, right = figure.subplots(1, 2, sharey=True)
-    for axes, what in ((left, "wait"), (right, "response")):
-        for result, charts in shown:
-            seconds, share = charts.wait_cdf if what == "wait" else charts.response_cdf
-            look = looks[result.policy]
-            # A logarithmic axis has no zero; tasks that did not wait show as the height at which a curve enters on the left.
-            axes.step(np.maximum(seconds, 1e-3), share, where="post", color=look.color, linestyle=look.dash, linewidth=1.6)
-        _log_axis(axes)
-        _limit_log(axes, [charts.wait_cdf[0] if what == "wait" else charts.response_cdf[0] for _, charts in shown])
+    for axes, curves in ((left, [charts.wait_cdf for _, charts in shown]), (right, [charts.response_cdf for _, charts in shown])):
+        what = "wait" if axes is left else "response"
         axes.set_xlabel(f"{what} of a task [s]")
         axes.set_ylim(0, 1.01)
+        largest = max(float(seconds[-1]) for seconds, _ in curves)
+        if largest == 0:
+            axes.text(0.5, 0.5, f"every {what} is 0", transform=axes.transAxes, ha="center")
+            axes.set_xticks([])
+            continue
+        smallest = min(float(seconds[seconds > 0][0]) for seconds, _ in curves if seconds[-1] > 0)
+        # A logarithmic axis has no zero: tasks that did not wait show as the height at which a curve enters on the left.
+        start, end = max(smallest, largest / 1e6), max(1.2 * largest, 10 * smallest)
+        for (result, _), (seconds, share) in zip(shown, curves, strict=True):
+            look = looks[result.policy]
+            points = np.concatenate((np.maximum(seconds, start / 2), [end])), np.concatenate((share, [1.0]))
+            axes.step(*points, where="post", color=look.color, linestyle=look.dash, linewidth=1.6)
+        _log_axis(axes)
+        axes.set_xlim(start, end)
         axes.grid(visible=True, linewidth=0.6)
     left.set_ylabel("share of tasks at or below")
     _legend(figure, comparison, shown, looks)
@@ -162,7 +170,7 @@ def over_time(comparison: Comparison) -> Figure | None:
     tops = [float(charts.queue[1].max()) for _, charts in shown]
     if max(tops) > 30 * max(min(tops), 1.0):
         panels[0].set_yscale("symlog", linthresh=10)
-    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylim(0, max(1.05 * max(tops), 1.0))
     for axes, label in zip(panels[1:], classes, strict=True):
         name = "processors" if comparison.cluster.kind == "pool" else "CPU cores" if label == "cpu" else label.removeprefix("gpu[").removesuffix("]")
         axes.set_ylabel(f"{_plain(name)}\nin use")
@@ -372,13 +380,6 @@ def _log_axis(axes: Axes) -> None:
     # Plain numbers: matplotlib's own labels are mathematical text, which is off because names may hold dollar signs.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _limit_log(axes: Axes, seconds: Sequence[FloatArray]) -> None:
-    largest = max(float(values[-1]) for values in seconds)
-    positive = [float(values[values > 0][0]) for values in seconds if (values > 0).any()]
-    smallest = min(positive, default=1.0)
-    axes.set_xlim(max(smallest, largest / 1e6, 1e-3), max(largest * 1.2, smallest * 10, 1e-2))
 
 
 def _legend(figure: Figure, comparison: Comparison, shown: Sequence[tuple[PolicyResult, PolicyCharts]], looks: Mapping[str, Style]) -> None:
