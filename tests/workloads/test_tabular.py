@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload
 from hybrid_ml_scheduler.workloads import parquet
 from hybrid_ml_scheduler.workloads.export import write_workload
 from hybrid_ml_scheduler.workloads.open import open_workload
+from hybrid_ml_scheduler.workloads.philly import read_philly
 from hybrid_ml_scheduler.workloads.source import Source
 from hybrid_ml_scheduler.workloads.synthetic import generate
 from hybrid_ml_scheduler.workloads.tabular import COLUMNS, read_tabular
@@ -165,17 +167,36 @@ def test_parquet_with_lists_nulls_and_nan() -> None:
     assert np.array_equal(workload.tasks.deadline_s, [np.nan, np.nan, 9], equal_nan=True)
 
 
+def parquet_bytes(columns: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
 def test_parquet_that_claims_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "ROW_LIMIT", 2)
-    with pytest.raises(DataFileError, match="claims 3 rows"):
-        read(SAMPLES["parquet"])
+    monkeypatch.setattr(parquet, "VALUE_LIMIT", 3)
+    with pytest.raises(DataFileError, match="claims 4 values per column"):
+        read(parquet_bytes({"arrival_s": [0, 1], "run_time_s": [1, 1], "parents": [[1, 2], [1, 2]]}))
+
+
+def test_parquet_with_a_long_text_in_every_row() -> None:
+    with pytest.raises(DataFileError, match="a text has 100,000 characters"):
+        read(parquet_bytes({"arrival_s": [0] * 9, "run_time_s": [1] * 9, "user": ["x" * 100_000] * 9}))
+
+
+def test_a_header_of_many_columns_does_not_multiply_with_its_rows() -> None:
+    data = b"arrival_s,run_time_s" + b"," * 200_000 + b"\n"
+    tracemalloc.start()
+    with pytest.raises(DataFileError):
+        read_philly(Source("t.csv", data.replace(b"arrival_s,run_time_s", b"timestamp,duration,num_gpus") + (b"," * 200_002 + b"\n") * 200, ""))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150e6
 
 
 def test_parquet_says_which_row_is_bad() -> None:
-    out = io.BytesIO()
-    pq.write_table(pa.table({"arrival_s": [0.0, float("nan")], "run_time_s": [1, 1]}), out)
     with pytest.raises(DataFileError, match="line 3: arrival_s is empty"):
-        read(out.getvalue())
+        read(parquet_bytes({"arrival_s": [0.0, float("nan")], "run_time_s": [1, 1]}))
 
 
 def test_the_documentation_names_every_column() -> None:

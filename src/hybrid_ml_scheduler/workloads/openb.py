@@ -10,7 +10,7 @@ cpu_milli      ``cores_milli``
 memory_mib     ``memory_mb`` (1 MiB = 1.048576 MB)
 num_gpu        ``gpus``, 0 to 8
 gpu_milli      ``gpu_share_milli``: 1 to 1000 of one GPU if ``num_gpu`` is 1; whole GPUs if it is larger; ignored if it is 0
-gpu_spec       GPU models that the pod accepts, separated by ``|``, empty for any: ``meta["gpu_spec"]``, one entry per row, only if any has one
+gpu_spec       GPU models that the pod accepts, separated by ``|``, empty for any: ``meta["gpu_spec"]``, by task id (as text), for those that ask
 qos            ``kind`` (LS, BE, ...)
 pod_phase      counted in the notes
 creation_time  ``arrival_s``
@@ -33,7 +33,7 @@ import numpy as np
 from hybrid_ml_scheduler.core.constants import MB_PER_MIB
 from hybrid_ml_scheduler.core.workload import MILLI, Workload
 from hybrid_ml_scheduler.workloads.rigid import rigid_workload
-from hybrid_ml_scheduler.workloads.rows import CORES_LIMIT, MEMORY_LIMIT_MB, BadRowError, RowLog, arrival_order, name_codes
+from hybrid_ml_scheduler.workloads.rows import CORES_LIMIT, MEMORY_LIMIT_MB, BadRowError, RowLog, name_codes
 from hybrid_ml_scheduler.workloads.source import Source
 from hybrid_ml_scheduler.workloads.table import Column, Columns, Table, csv_rows, read_table
 
@@ -95,7 +95,7 @@ def read_openb(source: Source, *, lenient: bool = False) -> Workload:
     Returns
     -------
     Workload
-        ``meta["gpu_spec"]`` is a list with one entry per row (``""`` for any model), present only if a pod asks for models.
+        ``meta["gpu_spec"]`` holds the models that some pods ask for, by task id; placement does not enforce them.
 
     Raises
     ------
@@ -118,9 +118,8 @@ def read_openb(source: Source, *, lenient: bool = False) -> Workload:
         notes.append("pods by phase: " + ", ".join(f"{phase or 'unknown'} {count}" for phase, count in sorted(phases.items())[:16]))
     meta: dict[str, Any] = {}
     if any(columns.get("gpu_spec", ())):
-        order = arrival_order(created)
-        meta["gpu_spec"] = [columns["gpu_spec"][row] for row in (range(len(created)) if order is None else order.tolist())]
-        notes.append(f"{sum(map(bool, meta['gpu_spec']))} pods accept only some GPU models (meta gpu_spec)")
+        meta["gpu_spec"] = {str(row): spec for row, spec in enumerate(columns["gpu_spec"]) if spec}
+        notes.append(f"{len(meta['gpu_spec'])} pods accept only some GPU models (meta gpu_spec)")
     return rigid_workload(
         log,
         "openb",

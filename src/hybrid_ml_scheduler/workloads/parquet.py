@@ -17,8 +17,11 @@ from hybrid_ml_scheduler.workloads.table import Row
 METADATA_KEY = b"hybrid_ml_scheduler"
 """Key of the file's metadata that holds our JSON object."""
 
-ROW_LIMIT = 50_000_000
-"""Most rows: run-length encoding could claim any number of them in a few bytes."""
+VALUE_LIMIT = 20_000_000
+"""Most values in a column: run-length encoding could hold any number of them in a few bytes."""
+
+CELL_LIMIT = 65_536
+"""Most characters of a text, as a dictionary could repeat a long one in every row."""
 
 _BATCH_ROWS = 4096
 _EXPECTED = "an intact Parquet file"
@@ -43,17 +46,21 @@ def open_parquet(source: Source) -> tuple[str, Iterator[Row]]:
     Raises
     ------
     DataFileError
-        If it is damaged, or claims to be larger than `ROW_LIMIT` rows or `LIMIT_BYTES`; also while iterating.
+        If it is damaged, or claims to be larger than `VALUE_LIMIT` values per column or `LIMIT_BYTES`; also while iterating.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(source.data))
+        schema = pq.read_schema(pa.BufferReader(source.data))
+        texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+        file = pq.ParquetFile(pa.BufferReader(source.data), read_dictionary=texts)
         metadata = (file.schema_arrow.metadata or {}).get(METADATA_KEY, b"").decode()
         facts = file.metadata
-        claimed = sum(facts.row_group(index).total_byte_size for index in range(facts.num_row_groups))
+        groups = [facts.row_group(index) for index in range(facts.num_row_groups)]
+        claimed = sum(group.total_byte_size for group in groups)
+        values = max([facts.num_rows, *(sum(group.column(index).num_values for group in groups) for index in range(facts.num_columns))])
     except _DAMAGE as error:
         source.fail(f"not a Parquet file that can be read ({_brief(error)})", _EXPECTED)
-    if facts.num_rows > ROW_LIMIT or not 0 <= claimed <= LIMIT_BYTES:
-        source.fail(f"the file claims {facts.num_rows:,} rows and {claimed:,} bytes", f"at most {ROW_LIMIT:,} rows and {LIMIT_BYTES:,} bytes")
+    if values > VALUE_LIMIT or not 0 <= claimed <= LIMIT_BYTES:
+        source.fail(f"the file claims {values:,} values per column and {claimed:,} bytes", f"at most {VALUE_LIMIT:,} and {LIMIT_BYTES:,}")
     return metadata, _rows(source, file)
 
 
@@ -62,12 +69,22 @@ def _rows(source: Source, file: Any) -> Iterator[Row]:
     line = 2
     try:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
-            columns = [[_cell(value) for value in column.to_pylist()] for column in batch.columns]
+            columns = [_cells(source, column) for column in batch.columns]
             for cells in zip(*columns, strict=True):
                 yield line, list(cells)
                 line += 1
     except _DAMAGE as error:
         source.fail(f"the Parquet file is damaged ({_brief(error)})", _EXPECTED)
+
+
+def _cells(source: Source, column: Any) -> list[str]:
+    if not pa.types.is_dictionary(column.type):
+        return [_cell(value) for value in column.to_pylist()]
+    words = [_cell(word) for word in column.dictionary.to_pylist()]
+    longest = max(map(len, words), default=0)
+    if longest > CELL_LIMIT:
+        source.fail(f"a text has {longest:,} characters", f"at most {CELL_LIMIT:,}")
+    return ["" if index is None else words[index] for index in column.indices.to_pylist()]
 
 
 def _cell(value: Any) -> str:

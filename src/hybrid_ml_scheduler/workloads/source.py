@@ -17,8 +17,8 @@ from hybrid_ml_scheduler.core.errors import DataFileError
 LIMIT_BYTES = 2 * 1024**3
 """Most bytes that a file may hold after decompression: 2 GiB, a hundred times the HPC2N trace of 202,871 jobs."""
 
-DOCUMENT_LIMIT_BYTES = 256 * 1024**2
-"""Most bytes of a document that is read as a whole (JSON, DOT; 256 MiB): its objects take a multiple of that in memory."""
+DOCUMENT_LIMIT_BYTES = 64 * 1024**2
+"""Most bytes of a document that is read as a whole (JSON, DOT; 64 MiB): its objects may take twenty times that in memory."""
 
 RATIO_LIMIT = 500
 """Largest expansion of a gzip file beyond `RATIO_FREE_BYTES`: text of traces reaches 5 to 50, deflate cannot exceed 1032."""

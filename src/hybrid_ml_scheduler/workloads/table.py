@@ -11,7 +11,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +21,7 @@ from hybrid_ml_scheduler.workloads.rows import BadRowError, RowLog, number, show
 from hybrid_ml_scheduler.workloads.source import Source
 
 _BATCH_ROWS = 8192
+_BATCH_CELLS = 500_000
 _LINE_LIMIT_BYTES = 1024**2
 _EXACT = 2.0**53
 _BOM = b"\xef\xbb\xbf"
@@ -165,7 +165,7 @@ def read_table(rows: Iterator[Row], table: Table, log: RowLog) -> tuple[Columns,
     """
     present = _header(log.source, table, next(rows, (1, [])))
     pieces: list[tuple[Columns, IntArray]] = []
-    while batch := list(islice(rows, _BATCH_ROWS)):
+    while batch := _batch(rows):
         pieces.append(_convert(batch, present, table) or _by_row(batch, present, table, log))
     if not any(len(piece[1]) for piece in pieces):
         dropped = f" ({log.dropped.total()} rows were left out)" if log.dropped else ""
@@ -176,6 +176,18 @@ def read_table(rows: Iterator[Row], table: Table, log: RowLog) -> tuple[Columns,
             parts = [piece[0][column.name] for piece in pieces]
             result[column.name] = [text for part in parts for text in part] if column.kind == "text" else np.concatenate(parts)
     return result, np.concatenate([piece[1] for piece in pieces])
+
+
+def _batch(rows: Iterator[Row]) -> list[Row]:
+    """Take rows until there are enough of them, or of their cells: a header of a million commas must not multiply."""
+    batch: list[Row] = []
+    cells = 0
+    for row in rows:
+        batch.append(row)
+        cells += 1 if isinstance(row[1], BadRowError) else len(row[1])
+        if len(batch) >= _BATCH_ROWS or cells >= _BATCH_CELLS:
+            break
+    return batch
 
 
 def csv_rows(source: Source, *, skip_lines: int = 0) -> Iterator[Row]:
@@ -199,7 +211,7 @@ def csv_rows(source: Source, *, skip_lines: int = 0) -> Iterator[Row]:
     while at < len(data):
         end = data.find(b"\n", at) + 1 or len(data)
         line += 1
-        if end - at > _LINE_LIMIT_BYTES:
+        if line > skip_lines and end - at > _LINE_LIMIT_BYTES:
             source.fail(f"the line has {end - at:,} bytes", f"at most {_LINE_LIMIT_BYTES:,}", line)
         text = data[at:end].removeprefix(_BOM if line == 1 else b"").strip()
         if text and line > skip_lines:
