@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from comparison_cases import station_comparison
@@ -119,3 +120,19 @@ def test_plots_take_their_colours_from_the_page():
     assert "currentColor" in svg
     assert "var(--grid)" in svg
     assert "#010203" not in svg
+
+
+def test_plots_when_nobody_waits():
+    comparison = station_comparison(("mct", "greedy"), n=300)
+
+    def idle(result):
+        charts = result.charts
+        none = np.zeros(1)
+        queue = (charts.queue[0], np.zeros(len(charts.queue[1])))
+        return replace(result, charts=replace(charts, wait_cdf=(none, none + 1), queue=queue))
+
+    first, second = comparison.results
+    svg = to_svg("one", figures(replace(comparison, results=(idle(first), second)), for_page=True)[1][1])
+    assert "every wait is 0" not in svg
+    svg = to_svg("both", figures(replace(comparison, results=(idle(first), idle(second))), for_page=True)[1][1])
+    assert "every wait is 0" in svg

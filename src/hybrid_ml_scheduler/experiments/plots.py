@@ -20,7 +20,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from hybrid_ml_scheduler.core.errors import InputError
-from hybrid_ml_scheduler.core.workload import FloatArray
 from hybrid_ml_scheduler.experiments.charts import Gantt, PolicyCharts
 from hybrid_ml_scheduler.experiments.results import Comparison, PolicyResult
 from hybrid_ml_scheduler.experiments.table import COLUMNS, PERCENT, Column, format_number
