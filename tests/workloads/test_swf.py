@@ -166,8 +166,12 @@ def test_job_numbers_are_exact_up_to_int64() -> None:
 
 
 def test_unsorted_submits_are_sorted_and_equal_ones_keep_their_order() -> None:
-    workload = read(row(job_number=3, submit_time=9) + row(job_number=2, submit_time=4) + row(job_number=1, submit_time=4))
+    rows = [{"job_number": 3, "submit_time": 9, "run_time": 30}, {"job_number": 2, "submit_time": 4, "user": 5}, {"job_number": 1, "submit_time": 4}]
+    workload = read(b"".join(row(**changes) for changes in rows))
     assert workload.tasks.task_id.tolist() == [2, 1, 3]
+    assert workload.truth.work_s.tolist() == workload.tasks.requested_time_s.tolist() == [7, 7, 30]
+    assert workload.tasks.user is not None
+    assert workload.tasks.user.tolist() == [0, -1, -1]
     assert workload.report.sorted_by_us
 
 

@@ -183,8 +183,7 @@ def _expanded(name: str, first: bytes, chunks: Iterator[bytes], limit_bytes: int
     for chunk in _plain(first, chunks):
         stored += len(chunk)
         rest = chunk
-        pending = False  # a full piece may leave output inside the decompressor although no input is left
-        while rest or pending:
+        while rest:
             if member.eof:
                 if rest[0] == 0 and not rest.strip(b"\0"):  # tapes and some tools pad with zeros, as gzip(1) accepts
                     break
@@ -196,7 +195,6 @@ def _expanded(name: str, first: bytes, chunks: Iterator[bytes], limit_bytes: int
                 piece = member.decompress(rest, _EXPAND_BYTES)
             except zlib.error as error:
                 raise DataFileError(name, f"damaged gzip after {total:,} decompressed bytes ({error})", "an intact gzip file") from None
-            pending = len(piece) == _EXPAND_BYTES and not member.eof
             rest = member.unused_data if member.eof else member.unconsumed_tail
             total += len(piece)
             if total > limit_bytes:
