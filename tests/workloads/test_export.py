@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,9 +75,9 @@ def test_what_swf_cannot_say_is_named(tmp_path: Path) -> None:
     assert write_workload(workload, tmp_path / "w.swf") == ("parents", "names of kinds")
 
 
-def changed(**columns: object) -> Workload:
+def changed(**columns: Any) -> Workload:
     workload = swf(SWF)
-    return replace(workload, tasks=replace(workload.tasks, **columns))  # type: ignore[arg-type]
+    return replace(workload, tasks=replace(workload.tasks, **columns))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,10 +36,10 @@ def check_message(path: Path, message: str) -> None:
     assert message.encode()
 
 
-def outcome(path: Path, data: bytes, **options: object) -> Workload | HmsError:
+def outcome(path: Path, data: bytes, **options: Any) -> Workload | HmsError:
     path.write_bytes(data)
     try:
-        workload = open_workload(str(path), **options)  # type: ignore[arg-type]
+        workload = open_workload(str(path), **options)
     except HmsError as error:
         check_message(path, str(error))
         return error

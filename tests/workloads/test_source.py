@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,9 @@ def test_a_gzip_bomb_ends_early_and_in_bounded_memory(tmp_path: Path) -> None:
         (lambda path: path.symlink_to(path), "cannot be read"),
     ],
 )
-def test_what_is_no_file(tmp_path: Path, make: object, problem: str) -> None:
+def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], object], problem: str) -> None:
     path = tmp_path / "some.file"
-    make(path)  # type: ignore[operator]
+    make(path)
     with pytest.raises(DataFileError, match=problem):
         read_source(path)
 
