@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
 from hybrid_ml_scheduler.cli.main import app
+from hybrid_ml_scheduler.core.decision import Decision, Policy
+from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload, WorkloadKind, no_edges
+from hybrid_ml_scheduler.engine import Simulation, simulate
+from hybrid_ml_scheduler.experiments import bench_traces
+from hybrid_ml_scheduler.workloads.clusters import pool
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
@@ -81,3 +89,39 @@ def test_pins_name_no_address() -> None:
         text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
         assert "://" not in text
         assert "index" not in text
+
+
+def test_the_documented_policy_runs_and_starts_the_shortest_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "your-own-policy.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code is not None
+    (tmp_path / "documented_policy.py").write_text(code.group(1), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    documented = importlib.import_module("documented_policy")
+    tasks = Tasks(
+        task_id=np.arange(4),
+        arrival_s=np.array([0.0, 1.0, 1.0, 1.0]),
+        cores_milli=np.array([1000, 2000, 1000, 1000]),
+        gpus=np.zeros(4, dtype=np.int64),
+        gpu_share_milli=np.zeros(4, dtype=np.int64),
+        memory_mb=np.zeros(4),
+        requested_time_s=np.array([10.0, 1.0, 8.0, 2.0]),
+        **no_edges(4),
+    )
+    workload = Workload("four", WorkloadKind.RIGID, tasks, Truth(work_s=tasks.requested_time_s), ReadReport("test", 4))
+    policy = documented.ShortestThatFits(tasks, pool(2), 0)
+    assert isinstance(policy, Policy)
+    # One processor is free at 1 s: row 1 does not fit, row 3 is the shortest of the others.
+    assert simulate(workload, pool(2), policy).start_s.tolist() == [0.0, 11.0, 3.0, 1.0]
+
+
+def test_the_documented_view_is_what_a_policy_gets() -> None:
+    text = (ROOT / "docs" / "your-own-policy.md").read_text(encoding="utf-8")
+    view, decision = re.findall(r"\| in the (?:view|decision).*?\n\n", text, re.DOTALL)
+    cells = [set(re.findall(r"`(\w+)`", row.split("|")[1])) for table in (view, decision) for row in table.strip().splitlines()[2:]]
+    documented = set().union(*cells)
+    workload = bench_traces.batch_trace("t", 2, 4, 1.0, seed=0)
+    simulation = Simulation(workload, pool(4))
+    missing = {name for name in documented if not hasattr(simulation, name)} - {field.name for field in fields(Decision)}
+    assert missing == set()
+    assert {field.name for field in fields(Decision)} <= documented
