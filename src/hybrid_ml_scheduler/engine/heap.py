@@ -6,12 +6,13 @@ of ``heapq`` costs seconds to compile.
 
 from __future__ import annotations
 
-from numba import njit
+
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
+from hybrid_ml_scheduler.engine.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def heap_push(keys: FloatArray, items: IntArray, size: int, key: float, item: int) -> None:
     """Add a pair to a heap of ``size`` pairs; the arrays must have room, and the caller counts."""
     hole = size
@@ -26,7 +27,7 @@ def heap_push(keys: FloatArray, items: IntArray, size: int, key: float, item: in
     items[hole] = item
 
 
-@njit(cache=True)
+@compiled
 def heap_pop(keys: FloatArray, items: IntArray, size: int) -> int:
     """Remove the smallest pair from a heap of ``size >= 1`` pairs and return its item; the caller counts."""
     least = items[0]

@@ -12,14 +12,13 @@ from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Gpu, Node
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload, WorkloadKind
-from hybrid_ml_scheduler.engine import divisible, graphs, machines, nodes, placement, pool
+from hybrid_ml_scheduler.engine import divisible, graphs, machines, nodes, placement, pool, reservations, tournament, tree
 from hybrid_ml_scheduler.engine.codes_placement import PlacementCode
 from hybrid_ml_scheduler.engine.decision_point import one_task
 from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, processors, ranks, static_keys
 from hybrid_ml_scheduler.engine.state import Law, Problem, State, build_problem, build_state, build_truth, nominal_law
 
 Run = Callable[[State], None]
-_NOBODY = np.zeros(0, dtype=np.int64)
 
 
 def prepare(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
@@ -43,19 +42,18 @@ def _prepare_pool(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
         raise IncompatiblePolicyError(policy.name, workload.name, f"it needs a pool of processors; cluster {cluster.name!r} has nodes")
     order = Order(policy.codes["order"])
     backfill = pool.Backfill(policy.codes["backfill"])
-    keep_ends = backfill is not pool.Backfill.NONE
     n_tasks = len(workload)
+    ends = reservations.build_ends(n_tasks if backfill is not pool.Backfill.NONE else 0)
     if order in DYNAMIC_ORDERS:
-        queue = pool.build_pool_queue(n_tasks, _NOBODY, _NOBODY, tree=False, ends=keep_ends)
-        return lambda state: pool.run_list(problem, truth, state, queue, int(order), int(backfill))
-    rank, row = ranks(static_keys(order, workload))
-    queue = pool.build_pool_queue(n_tasks, rank, row, tree=keep_ends, ends=keep_ends)
-    kernel = {
-        pool.Backfill.NONE: pool.run_heap,
-        pool.Backfill.EASY: pool.run_tree_easy,
-        pool.Backfill.CONSERVATIVE: pool.run_tree_conservative,
-    }[backfill]
-    return lambda state: kernel(problem, truth, state, queue)
+        contest = tournament.build_tournament(n_tasks, int(order))
+        set_aside = np.zeros(reservations.RESERVATION_DEPTH, dtype=np.int64)
+        return lambda state: pool.run_tournament(problem, truth, state, contest, ends, int(backfill), set_aside)
+    keys = static_keys(order, workload)
+    if backfill is pool.Backfill.NONE:
+        return lambda state: pool.run_heap(problem, truth, state, keys, np.empty(n_tasks), np.empty(n_tasks, dtype=np.int64))
+    queue = pool.RankedQueue(*ranks(keys), tree.build_tree(n_tasks))
+    kernel = pool.run_easy if backfill is pool.Backfill.EASY else pool.run_conservative
+    return lambda state: kernel(problem, truth, state, queue, ends)
 
 
 def _prepare_divisible(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:

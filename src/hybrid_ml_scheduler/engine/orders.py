@@ -131,3 +131,15 @@ def dynamic_key(order: int, wait_s: float, requested_s: float, processors_: floa
     if order == _WFP3:
         return float(-((wait_s / r) ** 3) * processors_)
     return float(-(wait_s + 1e-15) / (np.log2(processors_ + 1e-15) * r))
+
+
+@compiled
+def dynamic_slope(order: int, requested_s: float, processors_: float) -> float:
+    """Return how fast a task rises under WFP3 or UNICEP, per second of waiting.
+
+    Among waiting tasks ``dynamic_slope * wait`` ranks as `dynamic_key` does, the largest first: for WFP3 it is the cube root of the key.
+    """
+    r = max(requested_s, FLOOR_S)
+    if order == _WFP3:
+        return float(np.cbrt(processors_) / r)
+    return float(1.0 / (np.log2(processors_ + 1e-15) * r))
