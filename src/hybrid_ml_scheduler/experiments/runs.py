@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -91,6 +92,8 @@ class Stage:
     Parameters
     ----------
     plan : Plan
+    base : Workload, optional
+        The workload of the plan, where it has been opened already.
 
     Attributes
     ----------
@@ -101,12 +104,12 @@ class Stage:
     runs : tuple of RunSpec
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, base: Workload | None = None) -> None:
         self._plan = plan
-        self.base = open_workload(plan.workload_spec, format=plan.format, lenient=plan.lenient, seed=plan.first_seed)
+        self.base = open_workload(plan.workload_spec, format=plan.format, lenient=plan.lenient, seed=plan.first_seed) if base is None else base
         self.generated = self.base.report.format == GENERATED
         self._named = None if plan.cluster_spec is None else open_cluster(plan.cluster_spec, workload=self.base)
-        if self.generated and self._named is not None:
+        if base is None and self.generated and self._named is not None:
             # The load and the hidden slow-downs of a preset are made for its cluster.
             self.base = open_workload(plan.workload_spec, seed=plan.first_seed, cluster=self._named)
         self.cluster: Cluster = self._named or default_cluster(self.base)
@@ -207,11 +210,13 @@ Job = tuple[int, str, bool]
 """Number of the run, policy, whether charts are wanted."""
 
 _worker_stage: list[Stage] = []
-"""The stage of this worker process; one for its whole life, so that each worker reads the workload once."""
+"""The stage of this worker process; one for its whole life, so that each worker gets the workload once."""
 
 
-def _start_worker(plan: Plan) -> None:
-    _worker_stage[:] = [Stage(plan)]
+def _start_worker(plan: Plan, base: Workload) -> None:
+    # Ctrl-C reaches all processes of a terminal: a worker ends at once and in silence, the parent says why.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _worker_stage[:] = [Stage(plan, base)]
 
 
 def _work(job: Job) -> Outcome:
@@ -245,7 +250,7 @@ def outcomes(stage: Stage, plan: Plan, jobs: Sequence[Job], processes: int) -> I
             yield carry_out(stage, run, policy, charts=charts)
         return
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=_start_worker, initargs=(plan,))
+    executor = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=_start_worker, initargs=(plan, stage.base))
     try:
         yield from executor.map(_work, jobs)
     except BrokenProcessPool as error:
