@@ -37,13 +37,14 @@ def fill(
     cluster = open_cluster(nodes, workload=workload)
     chosen, runs = names or list(PUBLISHED_POLICIES), seeds or 10
     with ProgressReporter("fill") as progress:
-        done = 0
+        done = -1
 
         def count() -> None:
             nonlocal done
             done += 1
             progress(done, len(chosen) * runs, "runs")
 
+        count()
         result = run_fill(workload, cluster, chosen, demand_percent=demand, seeds=runs, on_run=count)
     if not on_stdout:
         typer.echo(
