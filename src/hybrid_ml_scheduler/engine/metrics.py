@@ -4,7 +4,8 @@ Definitions
 -----------
 Tasks are measured if they finished and do not belong to the warm-up share of the workload (its first tasks by arrival). Times are in seconds.
 
-- wait = start - ready. A task is ready at its arrival or, if later, when its parents' data is there; so wait is what the scheduler adds.
+- wait = start - ready. A task is ready at its arrival or, if later, when its parents' data is there; so wait is what the scheduler adds. On
+  unrelated machines, where transfers depend on the machine chosen, it is ready when its parents have finished, and the transfer counts as wait.
 - run = finish - start; response (flow time) = finish - arrival.
 - slowdown = (wait + run) / run, which is response / run for tasks without parents; a task of run time 0 has none and is left out.
 - bounded slowdown = max(1, (wait + run) / max(run, 10)).
