@@ -18,6 +18,8 @@ from hybrid_ml_scheduler.core.decision import Decision, Policy
 from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload, WorkloadKind, no_edges
 from hybrid_ml_scheduler.engine import Simulation, simulate
 from hybrid_ml_scheduler.experiments import bench_traces
+from hybrid_ml_scheduler.policies.parts import PARTS
+from hybrid_ml_scheduler.policies.presets import PRESETS
 from hybrid_ml_scheduler.workloads.clusters import pool
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +62,19 @@ def test_documented_commands_are_found_at_all() -> None:
 def test_every_command_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in get_command(app).commands if f"./hms {name}" not in text] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = set(LINK.findall((ROOT / "docs" / "README.md").read_text(encoding="utf-8")))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= listed
+    decisions = set(LINK.findall((ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")))
+    assert {page.name for page in (ROOT / "docs" / "decisions").glob("*.md")} - {"README.md"} == decisions
+
+
+def test_the_policy_table_holds_all_parts_and_whole_policies_and_no_others() -> None:
+    table = re.search(r"\| part \| members \|\n(.*?)\n\n", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert table is not None
+    assert set(re.findall(r"`(\w+)`", table.group(1))) == set(PARTS) | {preset.name for preset in PRESETS}
 
 
 def test_drawn_layers_are_those_that_import_linter_holds() -> None:
