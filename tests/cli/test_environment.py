@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hybrid_ml_scheduler.cli.environment import set_cache_folders
+from hybrid_ml_scheduler.cli.environment import nothing_compiled_yet, set_cache_folders
 
 
 @pytest.fixture
@@ -48,3 +48,12 @@ def test_what_the_user_names_stays(bare: Path, monkeypatch: pytest.MonkeyPatch) 
     set_cache_folders()
     assert os.environ["NUMBA_CACHE_DIR"] == "/mine"
     assert os.environ["MPLCONFIGDIR"] == str(bare / "venv" / "cache" / "matplotlib")
+
+
+def test_compiled_code_is_seen(bare: Path) -> None:
+    assert not nothing_compiled_yet()  # nobody has said where it would be
+    set_cache_folders()
+    assert nothing_compiled_yet()
+    (Path(os.environ["NUMBA_CACHE_DIR"]) / "engine").mkdir()
+    (Path(os.environ["NUMBA_CACHE_DIR"]) / "engine" / "pool.run-1.py311.nbi").touch()
+    assert not nothing_compiled_yet()

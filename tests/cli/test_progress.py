@@ -9,6 +9,11 @@ from hybrid_ml_scheduler.cli import progress
 from hybrid_ml_scheduler.cli.progress import LINE_EVERY_S, QUIET_S, ProgressReporter
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "nothing_compiled_yet", lambda: False)
+
+
 class Pacer(threading.Event):
     """Lets a few pauses pass at once and records how long they would have been; afterwards it waits for the end of the work."""
 
@@ -49,6 +54,14 @@ def test_long_work_says_on_standard_error_where_it_is(monkeypatch: pytest.Monkey
     assert out == ""
     assert err == "compare: 3/12 fcfs (0 s)\n" * 2
     assert pacer.pauses_s == [QUIET_S, LINE_EVERY_S, LINE_EVERY_S]
+
+
+def test_the_first_run_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "nothing_compiled_yet", lambda: True)
+    pacer = Pacer(1)
+    with ProgressReporter("compare", pacer):
+        pacer.used_up.wait(60)
+    assert capsys.readouterr().err.startswith("compare (the first run compiles the engine, once): (")
 
 
 def test_on_a_terminal_there_is_a_bar_that_vanishes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

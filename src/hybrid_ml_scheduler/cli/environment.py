@@ -24,6 +24,12 @@ def set_cache_folders() -> None:
         os.environ[name] = str(folder)
 
 
+def nothing_compiled_yet() -> bool:
+    """Whether this machine has no compiled code of ours, so that the first simulation takes a minute longer."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    return folder is not None and next(Path(folder).rglob("*.nbi"), None) is None
+
+
 def _writable_cache() -> Path:
     """Return the first of these that can be written: the virtual environment, the user's cache folder, a temporary folder of the user's own."""
     options = []

@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from hybrid_ml_scheduler.cli.environment import nothing_compiled_yet
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -30,7 +32,7 @@ class ProgressReporter:
     """
 
     def __init__(self, title: str, stop: threading.Event | None = None) -> None:
-        self._title = title
+        self._title = f"{title} (the first run compiles the engine, once)" if nothing_compiled_yet() else title
         self._started_s = time.monotonic()
         self._state = ""
         self._bar: Progress | None = None
