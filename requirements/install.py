@@ -145,7 +145,7 @@ def install(root: Path, venv: Path, pins: str, lock: TextIO) -> None:
     pip = pip_of(venv) if finished else None
     lock.write("busy\n")
     lock.flush()
-    say(f"hms: {'updating' if pip else 'making'} {venv} (once; needs the network and about 1 GB of disk)")
+    say(f"hms: updating {venv}" if pip else f"hms: making {venv} (once; needs the network and about 1 GB of disk)")
     if pip is None:
         say(f"[1/3] virtual environment with {sys.executable} ({'.'.join(map(str, sys.version_info[:3]))})")
         pip = make_venv(venv)
