@@ -84,6 +84,7 @@ def run_logged(command: list[str], log_path: Path, total: int, title: str, lock:
                 seen += 1
             elif not re.match(r"Downloading |Installing |Preparing |Building ", news):
                 continue
+            news = news.partition(" (from ")[0]
             news = news if len(news) < 60 else news[:57] + "..."
             if on_terminal:
                 say(f"\r\033[K{title} {seen}/{total} {news}", end="")

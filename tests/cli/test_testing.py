@@ -18,7 +18,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     world: dict[str, object] = {"failing": set(), "counts": None, "calls": []}
 
     def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        name = "pytest" if "pytest" in command else Path(command[0]).name
+        name = command[2] if command[1] == "-m" else Path(command[1]).name
         world["calls"].append((name, command, options))
         if name == "pytest" and world["counts"]:
             target = next(part for part in command if part.startswith("--junitxml=")).removeprefix("--junitxml=")
