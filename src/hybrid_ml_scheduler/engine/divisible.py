@@ -20,7 +20,7 @@ from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled, compiled_call
 from hybrid_ml_scheduler.engine.events import advance, can_start, start_task
 from hybrid_ml_scheduler.engine.law import best_fraction, cpu_seconds, part_times, regime_at
-from hybrid_ml_scheduler.engine.state import N_RUNNING, QUEUE_SIZE, Law, Problem, State
+from hybrid_ml_scheduler.engine.state import LAW_SERIAL, MODE_LAW, N_RUNNING, QUEUE_SIZE, Law, Problem, State
 
 
 class Placement(IntEnum):
@@ -292,6 +292,14 @@ def _fraction(problem: Problem, expected: Law, rule: Rule, task: int, node: int,
 
 
 @compiled
+def _gpu_value(problem: Problem, rule: Rule, gpu: int) -> float:
+    """Return what a second of a GPU is worth beside the others: a power of its speed, where the run-time law knows speeds."""
+    if problem.mode[MODE_LAW] == LAW_SERIAL:
+        return 1.0
+    return float((problem.gpu_speed[gpu] / 10.0) ** rule.params[SPEED_EXPONENT])
+
+
+@compiled
 def _pressure(desk: Desk, exponent: float, devices: int) -> float:
     """Return the number of waiting tasks behind the present one, per device, to a power."""
     return float((max(desk.behind[0] - desk.behind[1], 0) / devices) ** exponent)
@@ -329,7 +337,7 @@ def _score(
     if fraction < 1.0:
         total += (params[CPU_PRICE] + params[CPU_PRICE_QUEUED] * pressure) * cpu_s * problem.cores[task] / 1000.0
     if fraction > 0.0:
-        value = (problem.gpu_speed[gpu] / 10.0) ** params[SPEED_EXPONENT]
+        value = _gpu_value(problem, rule, gpu)
         total += (params[GPU_PRICE] + params[GPU_PRICE_QUEUED] * pressure) * value * gpu_s
         if fraction < 1.0:
             total += params[SPLIT_PRICE] * run
@@ -473,7 +481,7 @@ def _priced_key(problem: Problem, expected: Law, state: State, rule: Rule, task:
             if problem.gpu_mem[gpu] >= problem.mem[task]:
                 _, gpu_s = part_times(problem, expected, task, node, gpu, 1.0, regime)
                 least = min(least, gpu_s)
-                value = (problem.gpu_speed[gpu] / 10.0) ** rule.params[SPEED_EXPONENT]
+                value = _gpu_value(problem, rule, gpu)
                 held = min(held, gpu_s * value * max(rule.params[GPU_PRICE], 1e-9))
     theta = rule.params[ORDER_HELD]
     waited = state.clock[0] - problem.arrival[task]

@@ -154,9 +154,7 @@ def _start_winner(problem: Problem, truth: Law, state: State, tournament: Tourna
 
 
 @compiled
-def run_tournament(
-    problem: Problem, truth: Law, state: State, tournament: Tournament, ends: Ends, backfill: int, set_aside: IntArray
-) -> None:
+def run_tournament(problem: Problem, truth: Law, state: State, tournament: Tournament, ends: Ends, backfill: int, set_aside: IntArray) -> None:
     """Run an order that depends on the waiting time, with any backfilling (as in `run_easy` and `run_conservative`), to its end.
 
     ``set_aside`` is scratch of shape (`RESERVATION_DEPTH`,).

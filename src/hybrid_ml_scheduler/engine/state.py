@@ -183,6 +183,10 @@ def _fits_empty_cluster(problem: Problem) -> NDArray[np.bool_]:
     """Say for every task whether some node, empty, could run it."""
     if problem.mode[MODE_KIND] == KIND_MACHINES:
         return np.ones(len(problem.arrival), dtype=np.bool_)
+    if len(problem.node_cores) == 1 and len(problem.gpu_node) == 0:
+        # A pool, where traces are long and grouping equal requests would take longer than simulating them.
+        fits_pool: NDArray[np.bool_] = (problem.cores <= problem.node_cores[0]) & (problem.mem <= problem.node_mem[0]) & (problem.gpus == 0)
+        return fits_pool
     gpu_counts = np.diff(problem.gpu_ptr)
     if problem.mode[MODE_KIND] == KIND_DIVISIBLE:
         requests = np.stack([problem.cores, problem.mem], axis=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hybrid_ml_scheduler.core.cluster import ClusterKind
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
 from hybrid_ml_scheduler.core.errors import PolicyError, UnknownNameError
-from hybrid_ml_scheduler.core.workload import WorkloadKind
+from hybrid_ml_scheduler.core.workload import Tasks, WorkloadKind
 from hybrid_ml_scheduler.engine.divisible import Placement, Split
 from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order
 from hybrid_ml_scheduler.engine.pool import Backfill
@@ -80,6 +80,11 @@ class Composition:
         if placement is None or placement.machines is None:
             return "it names no rule that chooses among unrelated machines"
         return None
+
+    def missing_column(self, tasks: Tasks) -> str | None:
+        """Return a column that the policy needs and the workload does not have; ``None`` if there is none."""
+        column = None if self.order is None else self.order.column
+        return column if column is not None and getattr(tasks, column) is None else None
 
     def compile(self, name: str, workload_kind: WorkloadKind, cluster_kind: ClusterKind, seed: int) -> CompiledPolicy:
         """Return the compiled policy for such tasks on such a cluster; `why_not` must be ``None``."""

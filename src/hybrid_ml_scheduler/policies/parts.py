@@ -37,6 +37,8 @@ class Part:
         Where it comes from.
     code : int or None
         Of an order, backfilling, or split.
+    column : str or None
+        Optional column of the workload that it cannot do without.
     nodes, divisible, machines : int or None
         Codes of a placement for rigid tasks on nodes, divisible tasks, and unrelated machines; ``None`` where it does not apply.
     """
@@ -46,6 +48,7 @@ class Part:
     summary: str
     reference: str
     code: int | None = None
+    column: str | None = None
     nodes: PlacementCode | None = None
     divisible: Placement | None = None
     machines: MachineRule | None = None
@@ -59,8 +62,8 @@ _BACKFILL = "Mu'alem, Feitelson, IEEE TPDS 12(6), 2001"
 _TANG = "Tang et al., CLUSTER 2009"
 
 
-def _order(name: str, code: Order, summary: str, reference: str) -> Part:
-    return Part(name, Slot.ORDER, summary, reference, code=int(code))
+def _order(name: str, code: Order, summary: str, reference: str, column: str | None = None) -> Part:
+    return Part(name, Slot.ORDER, summary, reference, code=int(code), column=column)
 
 
 ORDERS = (
@@ -75,8 +78,8 @@ ORDERS = (
     _order("f2", Order.F2, "Smallest sqrt(r) n + 25600 log10(s) first", _SC17),
     _order("f3", Order.F3, "Smallest r n + 6860000 log10(s) first", _SC17),
     _order("f4", Order.F4, "Smallest r sqrt(n) + 530000 log10(s) first", _SC17),
-    _order("edf", Order.EDF, "Earliest deadline first (needs deadlines)", "Liu, Layland, JACM 20(1), 1973"),
-    _order("priority", Order.PRIORITY, "Highest priority first (needs priorities)", _QUEUEING),
+    _order("edf", Order.EDF, "Earliest deadline first (needs deadlines)", "Liu, Layland, JACM 20(1), 1973", "deadline_s"),
+    _order("priority", Order.PRIORITY, "Highest priority first (needs priorities)", _QUEUEING, "priority"),
 )
 
 BACKFILLS = (

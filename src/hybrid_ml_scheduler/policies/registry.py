@@ -142,6 +142,9 @@ def compile_policy(name: str, workload: Workload, cluster: Cluster, seed: int = 
         return _make_own(key, workload.tasks, cluster, seed)
     composition = parse(key)
     reason = composition.why_not(*kind)
+    missing = composition.missing_column(workload.tasks)
+    if reason is None and missing is not None:
+        reason = f"it needs the column {missing}, which the workload does not have"
     if reason is not None:
         raise IncompatiblePolicyError(composition.name, workload.name, reason)
     return composition.compile(composition.name, workload.kind, cluster.kind, seed)
