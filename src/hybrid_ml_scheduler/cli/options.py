@@ -9,6 +9,12 @@ import typer
 
 from hybrid_ml_scheduler.core.errors import InputError
 
+MAX_SEEDS = 10_000
+"""More runs than this in one command are taken for a slip of the hand."""
+
+MAX_SEED = 2**31 - 1
+"""Seeds end up in compiled code as signed integers."""
+
 
 def _above_zero(value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value > 0):
@@ -22,9 +28,15 @@ def _at_least_one(value: int | None) -> int | None:
     return value
 
 
-def _at_least_zero(value: int | None) -> int | None:
-    if value is not None and value < 0:
-        raise typer.BadParameter(f"{value} is not usable; expected a whole number of at least 0")
+def _seeds(value: int | None) -> int | None:
+    if value is not None and not 1 <= value <= MAX_SEEDS:
+        raise typer.BadParameter(f"{value} is not usable; expected a whole number from 1 to {MAX_SEEDS}")
+    return value
+
+
+def _seed(value: int) -> int:
+    if not 0 <= value <= MAX_SEED:
+        raise typer.BadParameter(f"{value} is not usable; expected a whole number from 0 to {MAX_SEED}")
     return value
 
 
@@ -44,7 +56,7 @@ PoliciesOption = Annotated[
     str | None,
     typer.Option("--policies", "-p", metavar="A,B,...", help="Policies, separated by commas; default: a set for the kind of workload."),
 ]
-SeedsOption = Annotated[int | None, typer.Option("--seeds", metavar="K", callback=_at_least_one, help="Run with seeds 0 ... K-1.")]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", metavar="K", callback=_seeds, help="Run with seeds 0 ... K-1.")]
 FirstOption = Annotated[int | None, typer.Option("--first", metavar="N", callback=_at_least_one, help="Only the first N tasks.")]
 WindowsOption = Annotated[
     str | None,
@@ -54,7 +66,7 @@ LoadOption = Annotated[float | None, typer.Option("--load", metavar="X", callbac
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", callback=_at_least_one, help="Processes to run at once.")]
 FormatOption = Annotated[str | None, typer.Option("--format", metavar="NAME", help="Format of the workload file; default: by its content.")]
 LenientOption = Annotated[bool, typer.Option("--lenient", help="Skip bad rows, and count them by reason.")]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="S", callback=_at_least_zero, help="The same seed gives the same tasks and choices.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="S", callback=_seed, help="The same seed gives the same tasks and choices.")]
 TasksOption = Annotated[int | None, typer.Option("--tasks", metavar="N", callback=_at_least_one, help="How many; default: 5,000.")]
 RepeatsOption = Annotated[int, typer.Option("--repeats", metavar="N", callback=_at_least_one, help="Runs per figure; the median counts.")]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; '-' for standard output.")]
