@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given, settings
 
 from graph_cases import GraphCase, graph_case, graph_cases
-from hybrid_ml_scheduler.engine.machine_rules import MachineRule, choose_ready, fill_data_ready
+from hybrid_ml_scheduler.engine.machine_rules import MachineRule, choose_ready
+
+
+def data_ready(task: int, arrival: np.ndarray, machine: np.ndarray, finish: np.ndarray, case: GraphCase) -> np.ndarray:
+    """From when on the data of a task's parents is at each machine."""
+    ready = np.full(case.cost_s.shape[1], arrival[task])
+    for edge in range(case.parent_ptr[task], case.parent_ptr[task + 1]):
+        parent = case.parent_idx[edge]
+        transfer = np.where(machine[parent] == np.arange(len(ready)), 0.0, case.edge_s[edge])
+        ready = np.maximum(ready, finish[parent] + transfer)
+    return ready
 
 
 def map_all(rule: MachineRule, case: GraphCase) -> tuple[list[int], list[int], list[float]]:
@@ -18,7 +28,7 @@ def map_all(rule: MachineRule, case: GraphCase) -> tuple[list[int], list[int], l
     while len(sequence) < n_tasks:
         for task in range(n_tasks):
             if task not in ready and machine[task] < 0 and all(machine[p] >= 0 for p, _ in case.parents(task)):
-                fill_data_ready(task, arrival, machine, finish, case.parent_ptr, case.parent_idx, case.edge_s, data)
+                data[task] = data_ready(task, arrival, machine, finish, case)
                 ready.append(task)
         position, chosen, ends = choose_ready(int(rule), np.array(ready), len(ready), 0.0, free_at, case.cost_s, data)
         task = ready.pop(position)

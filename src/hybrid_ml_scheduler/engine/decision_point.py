@@ -20,7 +20,7 @@ from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Node
 from hybrid_ml_scheduler.core.decision import Decision
 from hybrid_ml_scheduler.core.workload import IntArray, ReadReport, Tasks, Truth, Workload, WorkloadKind, no_edges
 from hybrid_ml_scheduler.engine import events
-from hybrid_ml_scheduler.engine.compiled import compiled
+from hybrid_ml_scheduler.engine.compiled import compiled_entry
 from hybrid_ml_scheduler.engine.events import advance, can_start, start_task
 from hybrid_ml_scheduler.engine.law import is_divisible
 from hybrid_ml_scheduler.engine.state import QUEUE_SIZE, Law, Problem, State, build_problem, build_state, build_truth
@@ -97,12 +97,12 @@ _truth_at = _assembler(_typeof(_PARTS[1]), _LENGTHS[0])
 _state_at = _assembler(_typeof(_PARTS[2]), _LENGTHS[0] + _LENGTHS[1])
 
 
-@compiled
+@compiled_entry
 def _advance(addresses: IntArray) -> bool:
     return advance(_problem_at(addresses), _state_at(addresses))
 
 
-@compiled
+@compiled_entry
 def _start(addresses: IntArray, task: int, node: int, gpu_mask: int, fraction: float) -> int:
     problem = _problem_at(addresses)
     state = _state_at(addresses)

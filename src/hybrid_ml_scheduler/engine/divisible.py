@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
-from hybrid_ml_scheduler.engine.compiled import compiled, compiled_call
-from hybrid_ml_scheduler.engine.events import advance, can_start, start_task
+from hybrid_ml_scheduler.engine.compiled import compiled_call, compiled_entry, compiled_inner
+from hybrid_ml_scheduler.engine.events import advance, data_ready, start_task
 from hybrid_ml_scheduler.engine.law import best_fraction, cpu_seconds, part_times, regime_at
 from hybrid_ml_scheduler.engine.state import LAW_SERIAL, MODE_LAW, N_RUNNING, QUEUE_SIZE, Law, Problem, State
 
@@ -171,12 +171,12 @@ def shortest_times(problem: Problem, expected: Law) -> FloatArray:
     return shortest
 
 
-@compiled
+@compiled_inner
 def _cpu_allows(problem: Problem, task: int, node: int) -> bool:
     return bool(problem.cores[task] <= problem.node_cores[node] and problem.mem[task] <= problem.node_mem[node])
 
 
-@compiled_call
+@compiled_entry
 def _fill_shortest(problem: Problem, expected: Law, shortest: FloatArray) -> None:
     for task in range(len(shortest)):
         for node in range(len(problem.node_cores)):
@@ -187,13 +187,13 @@ def _fill_shortest(problem: Problem, expected: Law, shortest: FloatArray) -> Non
                     shortest[task] = min(shortest[task], part_times(problem, expected, task, node, gpu, 1.0, 0)[1])
 
 
-@compiled
+@compiled_inner
 def _cores_of(problem: Problem, desk: Desk, task: int, node: int) -> int:
     """Whole cores that a task takes of a node, at most all of them."""
     return int(min((problem.cores[task] + 999) // 1000, desk.core_ptr[node + 1] - desk.core_ptr[node]))
 
 
-@compiled
+@compiled_inner
 def _occupy_cores(desk: Desk, node: int, cores: int, until_s: float) -> None:
     """Give the ``cores`` cores that are free first to somebody until a time; the free times stay sorted."""
     first, last = desk.core_ptr[node], desk.core_ptr[node + 1]
@@ -210,12 +210,10 @@ def _occupy_cores(desk: Desk, node: int, cores: int, until_s: float) -> None:
 
 @compiled_call
 def _look_ahead(problem: Problem, state: State, desk: Desk) -> None:
-    """Write down when every core and GPU is expected to be free of the running tasks, sorted per node, and forget who holds what."""
+    """Write down when every core and GPU is expected to be free of the running tasks, sorted per node."""
     now = state.clock[0]
     desk.core_free_at[:] = now
     desk.gpu_free_at[:] = now
-    desk.cpu_held[:] = False
-    desk.gpu_held[:] = False
     for position in range(state.counters[N_RUNNING]):
         task = state.running[position]
         if state.cpu_end[task] > now:
@@ -227,7 +225,7 @@ def _look_ahead(problem: Problem, state: State, desk: Desk) -> None:
             desk.gpu_free_at[desk.choice_gpu[task]] = max(desk.expected_gpu_end[task], now)
 
 
-@compiled
+@compiled_inner
 def _insert_busy(desk: Desk, node: int, cores: int, until_s: float, now: float) -> None:
     """Turn ``cores`` cores that are free now into busy ones, keeping the node's free times sorted."""
     first, last = desk.core_ptr[node], desk.core_ptr[node + 1]
@@ -240,7 +238,7 @@ def _insert_busy(desk: Desk, node: int, cores: int, until_s: float, now: float) 
         free_at[fill] = until_s
 
 
-@compiled
+@compiled_inner
 def _cpu_wait(problem: Problem, state: State, desk: Desk, task: int, node: int) -> float:
     """When a node's cores are expected to be there for a task: now if they are free and nobody ahead waits for them."""
     now = state.clock[0]
@@ -250,7 +248,7 @@ def _cpu_wait(problem: Problem, state: State, desk: Desk, task: int, node: int) 
     return float(max(now, desk.core_free_at[desk.core_ptr[node] + cores - 1])) if cores > 0 else float(now)
 
 
-@compiled
+@compiled_inner
 def _gpu_wait(state: State, desk: Desk, gpu: int) -> float:
     """When a GPU is expected to be there for a task."""
     now = state.clock[0]
@@ -259,7 +257,7 @@ def _gpu_wait(state: State, desk: Desk, gpu: int) -> float:
     return float(max(now, desk.gpu_free_at[gpu]))
 
 
-@compiled
+@compiled_inner
 def _fraction(problem: Problem, expected: Law, rule: Rule, task: int, node: int, gpu: int, regime: int, attempt: int) -> float:
     """Return the ``attempt``-th fraction above 0 that the split allows on a GPU, or -1 for none."""
     split = rule.split
@@ -291,7 +289,7 @@ def _fraction(problem: Problem, expected: Law, rule: Rule, task: int, node: int,
     return 0.0
 
 
-@compiled
+@compiled_inner
 def _gpu_value(problem: Problem, rule: Rule, gpu: int) -> float:
     """Return what a second of a GPU is worth beside the others: a power of its speed, where the run-time law knows speeds."""
     if problem.mode[MODE_LAW] == LAW_SERIAL:
@@ -299,13 +297,13 @@ def _gpu_value(problem: Problem, rule: Rule, gpu: int) -> float:
     return float((problem.gpu_speed[gpu] / 10.0) ** rule.params[SPEED_EXPONENT])
 
 
-@compiled
+@compiled_inner
 def _pressure(desk: Desk, exponent: float, devices: int) -> float:
     """Return the number of waiting tasks behind the present one, per device, to a power."""
     return float((max(desk.behind[0] - desk.behind[1], 0) / devices) ** exponent)
 
 
-@compiled
+@compiled_inner
 def _score(
     problem: Problem, state: State, rule: Rule, desk: Desk, task: int, node: int, gpu: int, fraction: float, cpu_s: float, gpu_s: float
 ) -> float:
@@ -344,7 +342,7 @@ def _score(
     return float(total)
 
 
-@compiled
+@compiled_inner
 def _preferred_gpu(problem: Problem, rule: Rule, desk: Desk, task: int) -> int:
     """Return the one GPU that a rule names before looking at times; -1 if it looks at all of them."""
     n_gpus = len(problem.gpu_node)
@@ -372,7 +370,7 @@ def _preferred_gpu(problem: Problem, rule: Rule, desk: Desk, task: int) -> int:
     return -1
 
 
-@compiled
+@compiled_inner
 def _names_gpu(rule: Rule) -> bool:
     return rule.placement in (_ROUND_ROBIN, _RANDOM, _LEAST_LOADED)
 
@@ -467,7 +465,7 @@ def _admit(problem: Problem, expected: Law, state: State, rule: Rule, desk: Desk
     state.counters[QUEUE_SIZE] = arrived
 
 
-@compiled
+@compiled_inner
 def _priced_key(problem: Problem, expected: Law, state: State, rule: Rule, task: int, regime: int) -> float:
     """Order of the priced rule: shortest expected run first, blended with the device time held, less with age."""
     least = np.inf
@@ -503,7 +501,7 @@ def _reorder(problem: Problem, expected: Law, state: State, rule: Rule, desk: De
         queue[place] = task
 
 
-@compiled
+@compiled_inner
 def _open_devices(problem: Problem, state: State, desk: Desk) -> int:
     """Count the devices that a further task could start on."""
     open_ = 0
@@ -516,18 +514,35 @@ def _open_devices(problem: Problem, state: State, desk: Desk) -> int:
     return open_
 
 
-@compiled_call
-def _settle(problem: Problem, truth: Law, expected: Law, state: State, desk: Desk, task: int, regime: int) -> bool:
+@compiled_inner
+def _start_or_hold(problem: Problem, truth: Law, state: State, desk: Desk, task: int) -> bool:
     """Start a task on its choice if that is free and nobody ahead waits for it; else let it hold what it lacks. Returns whether it started."""
     node, gpu, fraction = desk.choice_node[task], desk.choice_gpu[task], desk.choice_fraction[task]
+    starts = True
+    if fraction < 1.0 and (desk.cpu_held[node] or state.free_cores[node] < problem.cores[task] or state.free_mem[node] < problem.mem[task]):
+        desk.cpu_held[node] = True
+        starts = False
+    if fraction > 0.0 and (desk.gpu_held[gpu] or state.gpu_free[gpu] < 1000):
+        desk.gpu_held[gpu] = True
+        starts = False
+    if starts and len(problem.node_cores) > 1 and data_ready(problem, state, task, node) > state.clock[0]:
+        # It waits for data, not for a device, and holds nobody back.
+        starts = False
+    if starts:
+        mask = 1 << (gpu - problem.gpu_ptr[node]) if fraction > 0.0 else 0
+        start_task(problem, truth, state, task, node, mask, fraction)
+    return starts
+
+
+@compiled_call
+def _settle(problem: Problem, truth: Law, expected: Law, state: State, desk: Desk, task: int, regime: int) -> bool:
+    """Start a task or let it hold what it lacks, and note until when it is expected to occupy its devices, now or after waiting."""
+    node, gpu, fraction = desk.choice_node[task], desk.choice_gpu[task], desk.choice_fraction[task]
     now = state.clock[0]
-    lacks_cpu = fraction < 1.0 and (desk.cpu_held[node] or state.free_cores[node] < problem.cores[task] or state.free_mem[node] < problem.mem[task])
-    lacks_gpu = fraction > 0.0 and (desk.gpu_held[gpu] or state.gpu_free[gpu] < 1000)
+    starts = _start_or_hold(problem, truth, state, desk, task)
     cpu_s, gpu_s = part_times(problem, expected, task, node, gpu, fraction, regime)
     cores = _cores_of(problem, desk, task, node)
-    mask = 1 << (gpu - problem.gpu_ptr[node]) if fraction > 0.0 else 0
-    if not lacks_cpu and not lacks_gpu and can_start(problem, state, task, node, mask, fraction) == 0:
-        start_task(problem, truth, state, task, node, mask, fraction)
+    if starts:
         desk.expected_cpu_end[task] = now + cpu_s
         desk.expected_gpu_end[task] = now + gpu_s
         if fraction < 1.0:
@@ -540,15 +555,36 @@ def _settle(problem: Problem, truth: Law, expected: Law, state: State, desk: Des
         start = max(start, desk.core_free_at[desk.core_ptr[node] + cores - 1])
     if fraction > 0.0:
         start = max(start, desk.gpu_free_at[gpu])
-    if lacks_cpu:
-        desk.cpu_held[node] = True
-    if lacks_gpu:
-        desk.gpu_held[gpu] = True
     if fraction < 1.0:
         _occupy_cores(desk, node, cores, start + cpu_s)
     if fraction > 0.0:
         desk.gpu_free_at[gpu] = start + gpu_s
     return False
+
+
+@compiled_call
+def _walk_committed(problem: Problem, truth: Law, state: State, desk: Desk) -> None:
+    """Go through the queue once, in order; every task keeps the choice that it came with."""
+    queue = state.queue
+    waiting = state.counters[QUEUE_SIZE]
+    kept = 0
+    position = 0
+    open_ = _open_devices(problem, state, desk)
+    while position < waiting and open_ > 0:
+        task = queue[position]
+        position += 1
+        node, gpu, fraction = desk.choice_node[task], desk.choice_gpu[task], desk.choice_fraction[task]
+        held_already = (fraction == 0.0 or desk.gpu_held[gpu]) and (fraction == 1.0 or desk.cpu_held[node])
+        if held_already or not _start_or_hold(problem, truth, state, desk, task):
+            queue[kept] = task
+            kept += 1
+        if not held_already:
+            open_ = _open_devices(problem, state, desk)
+    while position < waiting:
+        queue[kept] = queue[position]
+        kept += 1
+        position += 1
+    state.counters[QUEUE_SIZE] = kept
 
 
 @compiled_call
@@ -565,8 +601,7 @@ def _walk(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule,
         task = queue[position]
         desk.behind[1] = position + 1
         position += 1
-        if not rule.commit:
-            _choose(problem, expected, state, rule, desk, task, regime)
+        _choose(problem, expected, state, rule, desk, task, regime)
         if not _settle(problem, truth, expected, state, desk, task, regime):
             queue[kept] = task
             kept += 1
@@ -626,7 +661,7 @@ def _batch(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule
         queue[place] = task
 
 
-@compiled_call
+@compiled_entry
 def run_divisible(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule, desk: Desk) -> None:
     """Run a rule for divisible tasks to its end."""
     known = 0
@@ -636,8 +671,12 @@ def run_divisible(problem: Problem, truth: Law, expected: Law, state: State, rul
         known = state.counters[QUEUE_SIZE]
         if known == 0:
             continue
-        _look_ahead(problem, state, desk)
-        if _open_devices(problem, state, desk) > 0:
+        desk.cpu_held[:] = False
+        desk.gpu_held[:] = False
+        if rule.commit:
+            _walk_committed(problem, truth, state, desk)
+        elif _open_devices(problem, state, desk) > 0:
+            _look_ahead(problem, state, desk)
             if rule.placement >= _MIN_MIN:
                 _batch(problem, truth, expected, state, rule, desk, regime)
             else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from hybrid_ml_scheduler.core.decision import TaskStatus
-from hybrid_ml_scheduler.engine.compiled import compiled
+from hybrid_ml_scheduler.engine.compiled import compiled_inner
 from hybrid_ml_scheduler.engine.law import is_divisible, part_times, regime_at, rigid_seconds
 from hybrid_ml_scheduler.engine.state import (
     HEAP_SIZE,
@@ -38,7 +38,7 @@ _ARRIVAL_KEY = 1 << 60
 OK, NOT_READY, NO_SUCH_PLACE, NO_CORES, NO_MEMORY, NO_GPU, NO_GPU_MEMORY, NO_DATA, BAD_FRACTION, WRONG_GPUS = range(10)
 
 
-@compiled
+@compiled_inner
 def _push(state: State, time_s: float, is_arrival: bool, load: int) -> None:
     times, keys, loads = state.heap_time, state.heap_key, state.heap_load
     sequence = state.counters[SEQUENCE]
@@ -59,7 +59,7 @@ def _push(state: State, time_s: float, is_arrival: bool, load: int) -> None:
     loads[child] = load
 
 
-@compiled
+@compiled_inner
 def _pop(state: State) -> int:
     times, keys, loads = state.heap_time, state.heap_key, state.heap_load
     load = loads[0]
@@ -89,7 +89,7 @@ def _pop(state: State) -> int:
     return int(load)
 
 
-@compiled
+@compiled_inner
 def transfer_seconds(problem: Problem, edge: int) -> float:
     """Return the time that the data of an edge takes between two different nodes, in seconds."""
     seconds = problem.edge_s[edge]
@@ -98,7 +98,7 @@ def transfer_seconds(problem: Problem, edge: int) -> float:
     return float(seconds)
 
 
-@compiled
+@compiled_inner
 def leave_gpu_seconds(problem: Problem, state: State, parent: int, edge: int) -> float:
     """Return how long the GPU part of a finished task's result takes over the host link, in seconds."""
     if not is_divisible(problem) or state.gpu_mask[parent] == 0 or problem.edge_mb[edge] == 0.0:
@@ -110,7 +110,7 @@ def leave_gpu_seconds(problem: Problem, state: State, parent: int, edge: int) ->
     return float(state.fraction[parent] * problem.edge_mb[edge] / problem.gpu_link[gpu])
 
 
-@compiled
+@compiled_inner
 def data_ready(problem: Problem, state: State, task: int, node: int) -> float:
     """Return when the data of all (finished) parents is at a node, in seconds; -inf without parents."""
     latest = -np.inf
@@ -123,7 +123,7 @@ def data_ready(problem: Problem, state: State, task: int, node: int) -> float:
     return float(latest)
 
 
-@compiled
+@compiled_inner
 def _enqueue(problem: Problem, state: State, task: int) -> None:
     """Put a task into the queue and, where its data is still under way to some nodes, wake the policy when it gets there."""
     now = state.clock[0]
@@ -148,7 +148,7 @@ def _enqueue(problem: Problem, state: State, task: int) -> None:
                         _push(state, there, True, task * 4 + _DATA)
 
 
-@compiled
+@compiled_inner
 def _count_down(problem: Problem, state: State, task: int) -> None:
     """One of the things that a task waits for has come: its arrival, or a parent's end."""
     state.waiting[task] -= 1
@@ -159,7 +159,7 @@ def _count_down(problem: Problem, state: State, task: int) -> None:
             _enqueue(problem, state, task)
 
 
-@compiled
+@compiled_inner
 def _reject(problem: Problem, state: State, task: int) -> None:
     """Reject a task that can never fit; its descendants can never have their data."""
     state.status[task] = REJECTED
@@ -184,7 +184,7 @@ def _reject(problem: Problem, state: State, task: int) -> None:
     stack[bottom] = -1
 
 
-@compiled
+@compiled_inner
 def _give_back(problem: Problem, state: State, task: int, part: int) -> None:
     node = state.node[task]
     divisible = is_divisible(problem)
@@ -205,7 +205,7 @@ def _give_back(problem: Problem, state: State, task: int, part: int) -> None:
             gpu += 1
 
 
-@compiled
+@compiled_inner
 def _finish(problem: Problem, state: State, task: int) -> None:
     state.status[task] = FINISHED
     state.finish_log[state.counters[N_FINISHED]] = task
@@ -223,7 +223,7 @@ def _finish(problem: Problem, state: State, task: int) -> None:
         _count_down(problem, state, child)
 
 
-@compiled
+@compiled_inner
 def advance(problem: Problem, state: State) -> bool:
     """Move the clock to the next event and apply all releases, then all arrivals, of that time.
 
@@ -268,7 +268,7 @@ def advance(problem: Problem, state: State) -> bool:
     return True
 
 
-@compiled
+@compiled_inner
 def can_start(problem: Problem, state: State, task: int, node: int, gpu_mask: int, fraction: float) -> int:
     """Check a decision against the present state; returns ``OK`` or the reason why not."""
     if task < 0 or task >= len(problem.arrival) or state.status[task] != READY:
@@ -306,7 +306,7 @@ def can_start(problem: Problem, state: State, task: int, node: int, gpu_mask: in
     return OK
 
 
-@compiled
+@compiled_inner
 def start_task(problem: Problem, truth: Law, state: State, task: int, node: int, gpu_mask: int, fraction: float) -> None:
     """Start a task that `can_start` found right; the caller takes it out of the queue.
 

@@ -6,7 +6,6 @@ of ``heapq`` costs seconds to compile.
 
 from __future__ import annotations
 
-
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled
 

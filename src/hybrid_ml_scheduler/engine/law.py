@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hybrid_ml_scheduler.core.workload import FloatArray
-from hybrid_ml_scheduler.engine.compiled import compiled
+from hybrid_ml_scheduler.engine.compiled import compiled_inner
 from hybrid_ml_scheduler.engine.state import KIND_DIVISIBLE, LAW_OVERLAP, LAW_SERIAL, MODE_KIND, MODE_LAW, Law, Problem
 
 
-@compiled
+@compiled_inner
 def regime_at(regime_start: FloatArray, time_s: float) -> int:
     """Return the number of the regime that holds at a time."""
     regime = 0
@@ -17,13 +17,13 @@ def regime_at(regime_start: FloatArray, time_s: float) -> int:
     return regime
 
 
-@compiled
+@compiled_inner
 def cpu_seconds(problem: Problem, law: Law, task: int, node: int) -> float:
     """Return the time of the whole task on its CPU cores of a node, in seconds."""
     return float(law.work[task] / problem.node_speed[node])
 
 
-@compiled
+@compiled_inner
 def gpu_rate(problem: Problem, law: Law, task: int, gpu: int, regime: int) -> float:
     """Return the time of the whole task on a GPU without the launch, in seconds: transfer of the working set plus work."""
     if problem.mode[MODE_LAW] == LAW_SERIAL:
@@ -35,7 +35,7 @@ def gpu_rate(problem: Problem, law: Law, task: int, gpu: int, regime: int) -> fl
     return float(problem.mem_mb[task] / problem.gpu_link[gpu] + work * slow)
 
 
-@compiled
+@compiled_inner
 def part_times(problem: Problem, law: Law, task: int, node: int, gpu: int, fraction: float, regime: int) -> tuple[float, float]:
     """Return how long the CPU part and the GPU part take, in seconds; 0 for a part with share 0.
 
@@ -55,7 +55,7 @@ def part_times(problem: Problem, law: Law, task: int, node: int, gpu: int, fract
     return cpu_s, gpu_s
 
 
-@compiled
+@compiled_inner
 def best_fraction(problem: Problem, law: Law, task: int, node: int, gpu: int, regime: int) -> float:
     """Return the GPU fraction that ends this one task soonest.
 
@@ -72,7 +72,7 @@ def best_fraction(problem: Problem, law: Law, task: int, node: int, gpu: int, re
     return float((a - problem.gpu_launch[gpu]) / (a + b))
 
 
-@compiled
+@compiled_inner
 def rigid_seconds(problem: Problem, law: Law, task: int, node: int) -> float:
     """Return the run time of a rigid task or of a task on an unrelated machine, in seconds."""
     if law.cost.shape[0] > 0:
@@ -80,7 +80,7 @@ def rigid_seconds(problem: Problem, law: Law, task: int, node: int) -> float:
     return float(law.work[task] / problem.node_speed[node])
 
 
-@compiled
+@compiled_inner
 def is_divisible(problem: Problem) -> bool:
     """Whether the tasks of this problem choose a GPU fraction."""
     return bool(problem.mode[MODE_KIND] == KIND_DIVISIBLE)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
+from hybrid_ml_scheduler.engine.compiled import compiled
 
 
 class MachineRule(IntEnum):
@@ -49,43 +49,7 @@ _MIN_MIN = int(MachineRule.MIN_MIN)
 _MAX_MIN = int(MachineRule.MAX_MIN)
 
 
-@njit(cache=True)
-def fill_data_ready(
-    task: int,
-    arrival_s: FloatArray,
-    machine: IntArray,
-    finish_s: FloatArray,
-    parent_ptr: IntArray,
-    parent_idx: IntArray,
-    edge_s: FloatArray,
-    data_ready_s: FloatArray,
-) -> None:
-    """Note from when on a task's data is at each machine; call it once, when the last parent has ended (or on arrival).
-
-    Parameters
-    ----------
-    task : int
-        Row of the task.
-    arrival_s : ndarray of float64, shape (n,)
-        Arrivals in seconds.
-    machine : ndarray of int64, shape (n,)
-        Machine of every parent.
-    finish_s : ndarray of float64, shape (n,)
-        Finish of every parent in seconds.
-    parent_ptr, parent_idx, edge_s
-        The edges, as columns of `Tasks`; ``edge_s`` is the whole time of a transfer between different machines.
-    data_ready_s : ndarray of float64, shape (n, n_machines)
-        Row ``task`` is written.
-    """
-    for p in range(data_ready_s.shape[1]):
-        ready = arrival_s[task]
-        for edge in range(parent_ptr[task], parent_ptr[task + 1]):
-            parent = parent_idx[edge]
-            ready = max(ready, finish_s[parent] + (edge_s[edge] if machine[parent] != p else 0.0))
-        data_ready_s[task, p] = ready
-
-
-@njit(cache=True)
+@compiled
 def choose_ready(
     code: int,
     ready: IntArray,
@@ -114,7 +78,7 @@ def choose_ready(
     cost_s : ndarray of float64, shape (n, n_machines)
         Estimated run times in seconds.
     data_ready_s : ndarray of float64, shape (n, n_machines)
-        From `fill_data_ready`; rows of ready tasks only.
+        When each task's data is at each machine, in seconds; rows of ready tasks only.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
-from hybrid_ml_scheduler.engine.compiled import compiled
+from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
 from hybrid_ml_scheduler.engine.events import READY, advance, data_ready, start_task
 from hybrid_ml_scheduler.engine.machine_rules import choose_ready
 from hybrid_ml_scheduler.engine.plan import Plan
@@ -46,7 +46,7 @@ def build_lists(problem: Problem, plan: Plan | None) -> MachineLists:
     return lists
 
 
-@compiled
+@compiled_inner
 def _append(lists: MachineLists, machine: int, task: int) -> None:
     if lists.head[machine] < 0:
         lists.head[machine] = task
@@ -55,7 +55,7 @@ def _append(lists: MachineLists, machine: int, task: int) -> None:
     lists.tail[machine] = task
 
 
-@compiled
+@compiled_inner
 def _hand_out(problem: Problem, state: State, lists: MachineLists, rule: int) -> None:
     """Give every ready task to a machine by the rule."""
     now = state.clock[0]
@@ -77,7 +77,7 @@ def _hand_out(problem: Problem, state: State, lists: MachineLists, rule: int) ->
             ready[move] = ready[move + 1]
 
 
-@compiled
+@compiled_entry
 def run_machines(problem: Problem, truth: Law, state: State, lists: MachineLists, rule: int) -> None:
     """Work off the lists to the end of the workload; ``rule`` is -1 for a plan, else a `MachineRule`."""
     while advance(problem, state):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
-from hybrid_ml_scheduler.engine.compiled import compiled
+from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
 from hybrid_ml_scheduler.engine.events import advance, data_ready, start_task
 from hybrid_ml_scheduler.engine.orders import dynamic_key
 from hybrid_ml_scheduler.engine.placement import CPU_CLOSED, GPU_CLOSED, NODE_CLOSED, NodeState, PlacementRule, Request, note, place
@@ -51,12 +51,12 @@ class NodeQueue(NamedTuple):
     counts: IntArray
 
 
-@compiled
+@compiled_inner
 def _request(problem: Problem, queue: NodeQueue, task: int) -> Request:
     return Request(problem.cores[task], problem.mem[task], problem.gpus[task], problem.share[task], queue.task_class[task])
 
 
-@compiled
+@compiled_inner
 def _sort_queue(problem: Problem, state: State, queue: NodeQueue) -> None:
     """Bring new tasks to their place; orders that change with the time are sorted anew, by insertion since little changes."""
     rows = state.queue
@@ -75,7 +75,7 @@ def _sort_queue(problem: Problem, state: State, queue: NodeQueue) -> None:
         rows[spot] = task
 
 
-@compiled
+@compiled_inner
 def _close_where_data_is_missing(problem: Problem, state: State, nodes: NodeState, task: int) -> bool:
     """Close the nodes that the data of a task's parents has not reached; returns whether any was."""
     closed = False
@@ -87,7 +87,7 @@ def _close_where_data_is_missing(problem: Problem, state: State, nodes: NodeStat
     return closed
 
 
-@compiled
+@compiled_inner
 def _hold_back(problem: Problem, state: State, nodes: NodeState, task: int) -> None:
     """Close, on every node that could ever run a waiting task, what it lacks there."""
     gpus, share = problem.gpus[task], problem.share[task]
@@ -105,7 +105,7 @@ def _hold_back(problem: Problem, state: State, nodes: NodeState, task: int) -> N
                 nodes.closed[node] |= GPU_CLOSED
 
 
-@compiled
+@compiled_entry
 def run_nodes(problem: Problem, truth: Law, state: State, queue: NodeQueue, nodes: NodeState, rule: PlacementRule) -> None:
     """Run an order with a placement rule to its end."""
     rows = state.queue

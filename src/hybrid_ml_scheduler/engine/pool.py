@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
-from hybrid_ml_scheduler.engine.compiled import compiled
+from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
 from hybrid_ml_scheduler.engine.events import advance, start_task
 from hybrid_ml_scheduler.engine.heap import heap_pop, heap_push
 from hybrid_ml_scheduler.engine.reservations import RESERVATION_DEPTH, Ends, add_end, build_profile, forget_finished, reserve, shadow_of
@@ -41,7 +41,7 @@ class RankedQueue(NamedTuple):
     fit: FitTree
 
 
-@compiled
+@compiled_entry
 def run_heap(problem: Problem, truth: Law, state: State, key: FloatArray, heap_key: FloatArray, heap_row: IntArray) -> None:
     """Run a fixed order without backfilling to its end: the head of the order blocks.
 
@@ -67,7 +67,7 @@ def run_heap(problem: Problem, truth: Law, state: State, key: FloatArray, heap_k
             start_task(problem, truth, state, task, 0, 0, 0.0)
 
 
-@compiled
+@compiled_inner
 def _admit(problem: Problem, state: State, queue: RankedQueue) -> None:
     for position in range(state.counters[QUEUE_SIZE]):
         task = state.queue[position]
@@ -75,7 +75,7 @@ def _admit(problem: Problem, state: State, queue: RankedQueue) -> None:
     state.counters[QUEUE_SIZE] = 0
 
 
-@compiled
+@compiled_inner
 def _start_rank(problem: Problem, truth: Law, state: State, queue: RankedQueue, ends: Ends, rank: int) -> None:
     tree_set(queue.fit, rank, NOBODY, np.inf)
     task = queue.row[rank]
@@ -83,7 +83,7 @@ def _start_rank(problem: Problem, truth: Law, state: State, queue: RankedQueue, 
     add_end(problem, state, ends, task)
 
 
-@compiled
+@compiled_entry
 def run_easy(problem: Problem, truth: Law, state: State, queue: RankedQueue, ends: Ends) -> None:
     """Run a fixed order with EASY backfilling to its end.
 
@@ -114,7 +114,7 @@ def run_easy(problem: Problem, truth: Law, state: State, queue: RankedQueue, end
             rank = tree_next(queue.fit, rank + 1, state.free_cores[0], slack, extra)
 
 
-@compiled
+@compiled_entry
 def run_conservative(problem: Problem, truth: Law, state: State, queue: RankedQueue, ends: Ends) -> None:
     """Run a fixed order with conservative backfilling to its end.
 
@@ -145,7 +145,7 @@ def run_conservative(problem: Problem, truth: Law, state: State, queue: RankedQu
             depth += 1
 
 
-@compiled
+@compiled_inner
 def _start_winner(problem: Problem, truth: Law, state: State, tournament: Tournament, ends: Ends, task: int, keep_ends: bool) -> None:
     set_waiting(problem, tournament, task, False, state.clock[0])
     start_task(problem, truth, state, task, 0, 0, 0.0)
@@ -153,7 +153,7 @@ def _start_winner(problem: Problem, truth: Law, state: State, tournament: Tourna
         add_end(problem, state, ends, task)
 
 
-@compiled
+@compiled_entry
 def run_tournament(problem: Problem, truth: Law, state: State, tournament: Tournament, ends: Ends, backfill: int, set_aside: IntArray) -> None:
     """Run an order that depends on the waiting time, with any backfilling (as in `run_easy` and `run_conservative`), to its end.
 
@@ -190,7 +190,7 @@ def run_tournament(problem: Problem, truth: Law, state: State, tournament: Tourn
             task = best_that_fits(problem, tournament, now, state.free_cores[0], slack, extra)
 
 
-@compiled
+@compiled_inner
 def _conservative_pass(problem: Problem, truth: Law, state: State, tournament: Tournament, ends: Ends, set_aside: IntArray) -> None:
     """Make reservations in the order of the present keys: the winner is taken out, and put back at the end of the pass if it did not start."""
     now = state.clock[0]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
-from hybrid_ml_scheduler.engine.compiled import compiled
+from hybrid_ml_scheduler.engine.compiled import compiled_inner
 from hybrid_ml_scheduler.engine.state import N_FINISHED, Problem, State
 
 RESERVATION_DEPTH = 1000
@@ -52,7 +52,7 @@ def build_ends(n_tasks: int) -> Ends:
     )
 
 
-@compiled
+@compiled_inner
 def add_end(problem: Problem, state: State, ends: Ends, task: int) -> None:
     """Insert a task that has just started."""
     end = state.start[task] + problem.requested[task]
@@ -69,7 +69,7 @@ def add_end(problem: Problem, state: State, ends: Ends, task: int) -> None:
     ends.task[place] = task
 
 
-@compiled
+@compiled_inner
 def _drop_end(problem: Problem, state: State, ends: Ends, task: int) -> None:
     end = state.start[task] + problem.requested[task]
     low, high = 0, ends.counts[_RUNNING]
@@ -89,7 +89,7 @@ def _drop_end(problem: Problem, state: State, ends: Ends, task: int) -> None:
         ends.task[place] = ends.task[place + 1]
 
 
-@compiled
+@compiled_inner
 def forget_finished(problem: Problem, state: State, ends: Ends) -> None:
     """Drop the tasks that have finished since the last call."""
     while ends.counts[_SEEN_FINISHED] < state.counters[N_FINISHED]:
@@ -97,7 +97,7 @@ def forget_finished(problem: Problem, state: State, ends: Ends) -> None:
         ends.counts[_SEEN_FINISHED] += 1
 
 
-@compiled
+@compiled_inner
 def shadow_of(state: State, ends: Ends, cores: int) -> tuple[float, int]:
     """Return when the head of the queue will have its processors (the shadow time), and how many will be left over then (the extra ones).
 
@@ -119,7 +119,7 @@ def shadow_of(state: State, ends: Ends, cores: int) -> tuple[float, int]:
     return shadow, free - cores
 
 
-@compiled
+@compiled_inner
 def build_profile(state: State, ends: Ends) -> int:
     """Write the free processors over time, by the announced ends; returns the number of steps.
 
@@ -141,7 +141,7 @@ def build_profile(state: State, ends: Ends) -> int:
     return steps
 
 
-@compiled
+@compiled_inner
 def _earliest(ends: Ends, steps: int, cores: int, length_s: float) -> int:
     """Return the first step of the profile from which ``cores`` stay free for ``length_s``."""
     times, frees = ends.profile_s, ends.profile_free
@@ -156,7 +156,7 @@ def _earliest(ends: Ends, steps: int, cores: int, length_s: float) -> int:
     return first
 
 
-@compiled
+@compiled_inner
 def _split_profile(ends: Ends, steps: int, at_s: float) -> tuple[int, int]:
     """Make ``at_s`` a step of the profile; returns its position and the new number of steps."""
     times, frees = ends.profile_s, ends.profile_free
@@ -173,7 +173,7 @@ def _split_profile(ends: Ends, steps: int, at_s: float) -> tuple[int, int]:
     return place, steps + 1
 
 
-@compiled
+@compiled_inner
 def reserve(ends: Ends, steps: int, cores: int, length_s: float) -> tuple[bool, int]:
     """Reserve the earliest stretch of the profile; returns whether it begins now, and the new number of steps."""
     first = _earliest(ends, steps, cores, length_s)

@@ -1,8 +1,8 @@
 """Waiting tasks under an order whose keys change with the time, without comparing all of them anew at every event.
 
-WFP3 and UNICEP rank tasks by ``slope * (now - arrival)``, a straight line in time for each task (WFP3 by its cube, which ranks alike). Two lines cross at
-most once after the present. So a knock-out tournament over the waiting tasks keeps its result until the first crossing inside it: every node notes until
-when its winner is certain, and only those whose time has come play again (a kinetic tournament [1]_).
+WFP3 and UNICEP rank tasks by ``slope * (now - arrival)``, a straight line in time for each task (WFP3 by its cube, which ranks alike). Two lines
+cross at most once after the present. So a knock-out tournament over the waiting tasks keeps its result until the first crossing inside it: every
+node notes until when its winner is certain, and only those whose time has come play again (a kinetic tournament [1]_).
 
 References
 ----------
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
-from hybrid_ml_scheduler.engine.compiled import compiled, compiled_call
+from hybrid_ml_scheduler.engine.compiled import compiled_call, compiled_inner
 from hybrid_ml_scheduler.engine.orders import dynamic_key, dynamic_slope
 from hybrid_ml_scheduler.engine.state import Problem
 from hybrid_ml_scheduler.engine.tree import NOBODY, FitTree, build_tree, tree_set
@@ -56,12 +56,12 @@ def build_tournament(n_tasks: int, order: int) -> Tournament:
     return Tournament(order, np.full(size, -1, dtype=np.int64), np.full(size, np.inf), fit, np.zeros(256, dtype=np.int64))
 
 
-@compiled
+@compiled_inner
 def _key(problem: Problem, tournament: Tournament, task: int, now: float) -> float:
     return dynamic_key(tournament.order, now - problem.arrival[task], problem.requested[task], problem.cores[task] / 1000.0)
 
 
-@compiled
+@compiled_inner
 def _play(problem: Problem, tournament: Tournament, place: int, now: float) -> None:
     """Find the winner of one node from those of its children, and until when it is certain."""
     winner, until = tournament.winner, tournament.until

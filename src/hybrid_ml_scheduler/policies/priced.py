@@ -12,9 +12,9 @@ from hybrid_ml_scheduler.core.workload import FloatArray
 
 def priced_params() -> FloatArray:
     """Return the parameters of `priced` (positions as in `engine.divisible`)."""
-    return np.array([2.398e-05, 0.6471, 1.765, 0.2664, 0.1704, 0.001825, 0.0069, 7.839e-06, 5.892e-06])
+    return np.array([0.0007764, 0.714, 1.224, 1.152, 0.2196, 0.002118, 0.002791, 0.0004131, 0.0007944])
 
 
 def oracle_params() -> FloatArray:
     """Return the parameters of `oracle`."""
-    return np.array([0.1109, 0.3635, 1.2, 1.107, 0.2954, 0.3853, 0.4141, 1.456e-06, 1.051e-08])
+    return np.array([0.1301, 0.4242, 1.054, 1.411, 0.2231, 1.873, 0.6455, 0.001628, 0.003755])
