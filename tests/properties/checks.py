@@ -85,6 +85,7 @@ def check_order(case: Case, schedule: Schedule) -> None:
     assert (np.diff(starts) >= 0).all()
     for task in schedule.decision_order.tolist():
         assert schedule.start_s[task] >= schedule.ready_s[task] >= workload.tasks.arrival_s[task]
+        assert parents_of(workload, task) or schedule.ready_s[task] == workload.tasks.arrival_s[task]
         for parent, edge in parents_of(workload, task):
             there = data_there_s(case, schedule, parent, task, edge)
             assert schedule.start_s[task] >= there - 1e-9, f"task {task} started before the data of task {parent} was there"
@@ -172,6 +173,17 @@ def check_capacity(case: Case, schedule: Schedule) -> None:
             used[device] += amount
         over = {device: amount for device, amount in used.items() if amount > capacity[device]}
         assert not over, f"when task {task} started, more was held than there is: {over}"
+
+
+def check_never_idle(case: Case, schedule: Schedule) -> None:
+    """A cluster that is wholly empty never keeps a ready task waiting. Says nothing of data under way between nodes."""
+    ran = schedule.decision_order.tolist()
+    if case.workload.tasks.has_edges and len(case.cluster.nodes) > 1:
+        return
+    for moment in {float(schedule.finish_s[task]) for task in ran} | {float(schedule.ready_s[task]) for task in ran}:
+        busy = [task for task in ran if schedule.start_s[task] <= moment < schedule.finish_s[task]]
+        waiting = [task for task in ran if schedule.ready_s[task] <= moment < schedule.start_s[task]]
+        assert busy or not waiting, f"tasks {waiting} wait at {moment} while nothing runs"
 
 
 def check_always_true(case: Case, schedule: Schedule) -> None:

@@ -97,7 +97,11 @@ def pool_cases(draw: st.DrawFn, edges: bool = False, upper_bounds: bool = False,
         rows = [values | {"requested_s": max(values["run_s"], values["requested_s"] or 0.0)} for values in rows]
     links = draw(_edges(len(rows))) if edges else []
     workload = _assemble(WorkloadKind.RIGID, rows, links, {}, draw(st.sampled_from((0.0, 0.0, 1000.0))))
-    return Case(workload, Cluster("pool", ClusterKind.POOL, (Node("pool", processors * 1000, core_power=_POWER),)))
+    return Case(workload, _pool(processors))
+
+
+def _pool(processors: int) -> Cluster:
+    return Cluster("pool", ClusterKind.POOL, (Node("pool", processors * 1000, core_power=_POWER),))
 
 
 @st.composite
@@ -154,9 +158,9 @@ def node_cases(draw: st.DrawFn, edges: bool = False) -> Case:
 
 
 @st.composite
-def divisible_cases(draw: st.DrawFn, edges: bool = False, one_node: bool = False, law: str | None = None, max_regimes: int = 2) -> Case:
+def divisible_cases(draw: st.DrawFn, clusters: st.SearchStrategy[Cluster], edges: bool = False, law: str | None = None, max_regimes: int = 2) -> Case:
     """Divisible tasks of two kinds, with hidden slow-downs that may change on the way, under any of the three laws or the one named."""
-    cluster = draw(gpu_nodes(divisible=True, max_nodes=1 if one_node else 3, min_gpus=1 if one_node else 0))
+    cluster = draw(clusters)
     row = st.fixed_dictionaries(
         {
             "gap_s": GAPS,
@@ -174,7 +178,7 @@ def divisible_cases(draw: st.DrawFn, edges: bool = False, one_node: bool = False
     rows = draw(st.lists(row, min_size=1, max_size=MAX_TASKS))
     for values in rows:
         values["requested_s"] = values["size"]
-    models = cluster.gpu_models
+    models = cluster.gpu_models or ("none of this cluster",)
     regimes = draw(st.integers(0, max_regimes))
     factor = st.sampled_from((0.5, 1.0, 2.0))
     truth: dict[str, Any] = {}
@@ -216,9 +220,13 @@ def machine_cases(draw: st.DrawFn) -> Case:
     return Case(workload, Cluster("machines", ClusterKind.MACHINES, nodes, network_gb_s=draw(st.sampled_from((1.0, float("inf"))))))
 
 
+NODES = gpu_nodes(divisible=True)
+ONE_NODE = gpu_nodes(divisible=True, max_nodes=1, min_gpus=1)
+POOLS = st.integers(1, 8).map(_pool)
 CASES: dict[tuple[WorkloadKind, ClusterKind], st.SearchStrategy[Case]] = {
     (WorkloadKind.RIGID, ClusterKind.POOL): pool_cases() | pool_cases(edges=True),
     (WorkloadKind.RIGID, ClusterKind.NODES): node_cases() | node_cases(edges=True),
-    (WorkloadKind.DIVISIBLE, ClusterKind.NODES): divisible_cases() | divisible_cases(edges=True),
+    (WorkloadKind.DIVISIBLE, ClusterKind.NODES): divisible_cases(NODES) | divisible_cases(NODES, edges=True),
+    (WorkloadKind.DIVISIBLE, ClusterKind.POOL): divisible_cases(POOLS) | divisible_cases(POOLS, edges=True),
     (WorkloadKind.MACHINES, ClusterKind.MACHINES): machine_cases(),
 }

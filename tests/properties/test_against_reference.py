@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from hybrid_ml_scheduler.core.decision import Schedule
+from hybrid_ml_scheduler.core.decision import Decision, DecisionView, Schedule
 from hybrid_ml_scheduler.core.workload import Workload
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.policies import compile_policy
 from properties.checks import gpus_of, parents_of
-from properties.strategies import Case, divisible_cases, pool_cases
+from properties.strategies import ONE_NODE, Case, divisible_cases, pool_cases
 from reference_divisible import Divisible, Gpu, Node, divisible_runs
 from reference_simulator import SCORES, Job, pool_starts
 
-ONE_NODE = divisible_cases(one_node=True, law="overlap", max_regimes=1)
-ONE_NODE_WITH_PARENTS = divisible_cases(one_node=True, edges=True, law="overlap", max_regimes=1)
+SINGLE = divisible_cases(ONE_NODE, law="overlap", max_regimes=1)
+SINGLE_WITH_PARENTS = divisible_cases(ONE_NODE, edges=True, law="overlap", max_regimes=1)
 BACKFILLS = ("none", "easy", "conservative")
 
 
@@ -50,7 +50,7 @@ def check_pool(case: Case, order: str, backfill: str) -> None:
 
 @pytest.mark.parametrize("backfill", BACKFILLS)
 @pytest.mark.parametrize("order", SCORES)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(case=pool_cases())
 def test_pool(order: str, backfill: str, case: Case) -> None:
     check_pool(case, order, backfill)
@@ -58,14 +58,41 @@ def test_pool(order: str, backfill: str, case: Case) -> None:
 
 @pytest.mark.parametrize("backfill", BACKFILLS)
 @pytest.mark.parametrize("order", ["fcfs", "sjf", "wfp3", "f1"])
+@settings(max_examples=25)
 @given(case=pool_cases(edges=True))
 def test_pool_with_parents(order: str, backfill: str, case: Case) -> None:
     check_pool(case, order, backfill)
 
 
+class HeadOfTheOrder:
+    """The compiled orders once more, as a policy of the user's own."""
+
+    def __init__(self, order: str) -> None:
+        self.name = f"{order} in Python"
+        self._order = order
+
+    def decide(self, view: DecisionView) -> Decision | None:
+        tasks = view.tasks
+
+        def key(row: int) -> tuple[float, float, int]:
+            job = Job(float(tasks.arrival_s[row]), np.nan, float(tasks.requested_time_s[row]), float(tasks.cores_milli[row]) / 1000)
+            return SCORES[self._order](job, view.now_s), job.submit_s, row
+
+        head = min(view.queue.tolist(), key=key, default=None)
+        return None if head is None or tasks.cores_milli[head] > view.free_cores_milli[0] else Decision(head)
+
+
+@pytest.mark.parametrize("order", ["fcfs", "saf", "unicep"])
+@given(case=pool_cases() | pool_cases(edges=True))
+def test_a_policy_in_python_runs_in_the_same_engine(order: str, case: Case) -> None:
+    inside, outside = run(case, order), simulate(*case, HeadOfTheOrder(order))
+    for column in ("status", "ready_s", "start_s", "finish_s", "decision_order"):
+        assert getattr(inside, column).tobytes() == getattr(outside, column).tobytes(), column
+
+
 @pytest.mark.parametrize("policy", ["round_robin", "greedy", "cpu_only", "gpu_only"])
-@settings(max_examples=150)
-@given(case=ONE_NODE | ONE_NODE_WITH_PARENTS)
+@settings(max_examples=75)
+@given(case=SINGLE | SINGLE_WITH_PARENTS)
 def test_divisible_tasks_under_committing_policies(policy: str, case: Case) -> None:
     schedule = run(case, policy)
     expected = divisible_runs(divisible_of(case), node_of(case), policy)
