@@ -20,7 +20,7 @@ class ClusterKind(StrEnum):
     """What the devices of a cluster are."""
 
     POOL = "pool"
-    """N identical processors without placement: one node, no GPU (batch traces)."""
+    """N identical processors without placement: one node, no GPU, memory not accounted for (batch traces)."""
     NODES = "nodes"
     """Nodes with cores, memory and GPUs."""
     MACHINES = "machines"
@@ -134,6 +134,10 @@ class Cluster:
     def __post_init__(self) -> None:
         if not self.nodes:
             raise ClusterError(f"cluster {self.name!r} has no node; expected at least one")
+        if self.kind is ClusterKind.POOL and (len(self.nodes) > 1 or self.nodes[0].gpus or self.nodes[0].memory_mb != float("inf")):
+            raise ClusterError(
+                f"cluster {self.name!r} is a pool; expected one node with processors only: no GPUs, and no memory limit to keep track of"
+            )
         names = [node.name for node in self.nodes]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
