@@ -13,6 +13,8 @@ from hybrid_ml_scheduler.core.constants import REFERENCE_CORE
 from hybrid_ml_scheduler.core.errors import ClusterError, DataFileError, HmsError, InputError, UnknownNameError
 from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload, WorkloadKind, no_edges
 from hybrid_ml_scheduler.workloads.clusters import OPENB_NODE_LIST, default_cluster, open_cluster, peak_processors
+from hybrid_ml_scheduler.workloads.export import write_workload
+from hybrid_ml_scheduler.workloads.open import open_workload
 from hybrid_ml_scheduler.workloads.synthetic import generate
 
 
@@ -165,6 +167,16 @@ def test_openb_pods_run_on_the_node_list_beside_them(tmp_path):
     assert "beside" in cluster.meta["default"]
     with pytest.raises(InputError, match="--cluster openb:PATH"):
         default_cluster(replace(pods, meta={}))
+
+
+def test_a_pod_list_that_was_read_finds_its_nodes_and_leaves_no_path_behind(tmp_path):
+    header = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time\n"
+    (tmp_path / "pods.csv").write_text(header + "a,1000,100,1,500,,LS,Running,0,100,0\n")
+    (tmp_path / OPENB_NODE_LIST).write_text("sn,cpu_milli,memory_mib,gpu,model\nx,1000,1,1,A10\n")
+    pods = open_workload(str(tmp_path / "pods.csv"))
+    assert default_cluster(pods).nodes[0].name == "x"
+    write_workload(pods, tmp_path / "copy.csv")
+    assert str(tmp_path) not in (tmp_path / "copy.csv").read_text()
 
 
 def test_a_cost_matrix_has_a_machine_per_column():

@@ -95,7 +95,8 @@ def read_openb(source: Source, *, lenient: bool = False) -> Workload:
     Returns
     -------
     Workload
-        ``meta["gpu_spec"]`` holds the models that some pods ask for, by task id; placement does not enforce them.
+        ``meta["gpu_spec"]`` holds the models that some pods ask for, by task id; placement does not enforce them. ``meta["path"]`` is the file's:
+        the node list may stand beside it.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def read_openb(source: Source, *, lenient: bool = False) -> Workload:
     phases: Counter[str] = Counter(columns.get("pod_phase", ()))
     if phases:
         notes.append("pods by phase: " + ", ".join(f"{phase or 'unknown'} {count}" for phase, count in sorted(phases.items())[:16]))
-    meta: dict[str, Any] = {}
+    meta: dict[str, Any] = {"path": source.path}
     if any(columns.get("gpu_spec", ())):
         meta["gpu_spec"] = {str(row): spec for row, spec in enumerate(columns["gpu_spec"]) if spec}
         notes.append(f"{len(meta['gpu_spec'])} pods accept only some GPU models (meta gpu_spec)")

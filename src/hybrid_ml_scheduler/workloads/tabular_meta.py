@@ -167,6 +167,8 @@ def meta_text(workload: Workload, *, listed_names: Mapping[str, tuple[str, ...]]
         value["regime_start_s"] = [None, *truth.regime_start_s[1:].tolist()]
     if truth.gpu_models:
         value["gpu_models"] = list(truth.gpu_models)
-    if workload.meta:
-        value["meta"] = dict(workload.meta)
+    # Where the original was read says nothing to who reads the copy.
+    meta = {key: entry for key, entry in workload.meta.items() if key != "path"}
+    if meta:
+        value["meta"] = meta
     return json.dumps(value, allow_nan=False) if value else ""
