@@ -60,7 +60,7 @@ def test_a_graph_without_edges() -> None:
         ({"cost": [[1], [1]], "edges": [[0, 1.0, 1]]}, "names the task 1.0"),
         ({"cost": [[1], [1]], "edges": [[0, 1, -1]]}, r"edges\[0\], transfer is -1"),
         ({"cost": [[1], [1]], "edges": [[0, 1, 1], [0, 1, 2]]}, "repeats the edge"),
-        ({"cost": [[1], [1]], "edges": [[0, 1, 1], [1, 0, 1]]}, "cycle"),
+        ({"cost": [[1], [1]], "edges": [[0, 1, 1], [1, 0, 1]]}, "cycle, for example through the task in row 0; expected an acyclic graph$"),
         ({"cost": [[1]], "edges": [[0, 0, 1]]}, "cycle"),
         (b'{"cost": [[1],\n [2]', "line 2: not JSON"),
     ],

@@ -88,7 +88,18 @@ class IncompatiblePolicyError(PolicyError):
 
 
 class GraphOrderError(WorkloadError):
-    """The edges of a task graph contain a cycle or point at a task that is not there."""
+    """The edges of a task graph contain a cycle or point at a task that is not there.
+
+    Parameters
+    ----------
+    problem, expected : str
+        What was wrong with the edges, and what would have been right; readers add where.
+    """
+
+    def __init__(self, problem: str, expected: str) -> None:
+        self.problem = problem
+        self.expected = expected
+        super().__init__(f"{problem}; expected {expected}")
 
 
 class DecisionError(HmsError):

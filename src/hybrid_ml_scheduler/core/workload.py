@@ -304,7 +304,7 @@ def edge_columns(
     parents = np.asarray(parent, dtype=np.int64)
     children = np.asarray(child, dtype=np.int64)
     if len(parents) and (min(parents.min(), children.min()) < 0 or max(parents.max(), children.max()) >= n_tasks):
-        raise GraphOrderError(f"an edge names a task that is not there; expected ends between 0 and {n_tasks - 1}")
+        raise GraphOrderError("an edge names a task that is not there", f"ends between 0 and {n_tasks - 1}")
     by_child = np.argsort(children, kind="stable")
     columns: dict[str, NDArray[Any]] = {
         "parent_ptr": np.concatenate(([0], np.cumsum(np.bincount(children, minlength=n_tasks)))).astype(np.int64),
@@ -360,7 +360,7 @@ def topological_order(parent_ptr: IntArray, parent_idx: IntArray) -> IntArray:
         level = ready[waiting[ready] == 0]
     if done < n_tasks:
         stuck = int(np.flatnonzero(waiting > 0)[0])
-        raise GraphOrderError(f"the edges contain a cycle, for example through the task in row {stuck}; expected an acyclic graph")
+        raise GraphOrderError(f"the edges contain a cycle, for example through the task in row {stuck}", "an acyclic graph")
     return np.concatenate(levels).astype(np.int64)
 
 

@@ -200,7 +200,7 @@ def read_dot(source: Source) -> Workload:
     try:
         columns = edge_columns(n, parents, children, zeros, zeros)
     except GraphOrderError as error:
-        source.fail(str(error), "an acyclic graph")
+        source.fail(error.problem, error.expected)
     kind, kind_names = name_codes([parser.kernel[name] for name in names])
     tasks = Tasks(
         task_id=np.array([int(name) for name in names] if numbered else range(n), dtype=np.int64),

@@ -288,7 +288,7 @@ def _with_rest(workload: Workload, source: Source, meta: TabularMeta, columns: C
     try:
         found = edge_columns(len(workload), [row[p] for p in edges["parent"]], [row[c] for c in edges["child"]], edges["edge_s"], edges["edge_mb"])
     except GraphOrderError as error:
-        source.fail(str(error), "acyclic parents")
+        source.fail(error.problem, error.expected)
     return with_edges(workload, found)
 
 

@@ -68,7 +68,7 @@ def read_taskgraph(source: Source) -> Workload:
     try:
         columns = edge_columns(n, [e[0] for e in edges], [e[1] for e in edges], [e[2] for e in edges], [0.0] * len(edges))
     except GraphOrderError as error:
-        source.fail(str(error), "an acyclic graph")
+        source.fail(error.problem, error.expected)
     cost = np.array(rows, dtype=np.float64)
     mean = cost.mean(axis=1)
     tasks = Tasks(

@@ -130,7 +130,7 @@ def read_wfformat(source: Source) -> Workload:
     try:
         columns = edge_columns(n, parents, children, [0.0] * len(parents), edge_mb)
     except GraphOrderError as error:
-        source.fail(str(error), "an acyclic graph")
+        source.fail(error.problem, error.expected)
 
     kind, kind_names = name_codes([_NUMBER_BEHIND_NAME.sub("", name) or name for name in names])
     meta: dict[str, Any] = {"workflow": document.get(top, "name", str, "the document", source.name), "machines": _machines(document, execution)}
