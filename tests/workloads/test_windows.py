@@ -47,6 +47,11 @@ def test_windows_count_jobs_of_positive_run_time_in_id_order() -> None:
     assert first.name == "w[0:3]"
 
 
+def test_windows_say_how_many_were_dropped_also_if_none_was() -> None:
+    (part,) = windows(first_n(EXAMPLE, 1), [(0, 1)])
+    assert part.report.dropped["run time 0"] == 0
+
+
 def test_edges_into_a_window_are_taken_as_fulfilled_and_said_so() -> None:
     first, second = windows(EXAMPLE, [(0, 3), (3, 2)])
     assert first.tasks.parent_idx.tolist() == [1]
@@ -125,7 +130,7 @@ def test_windows_from_text_and_file(tmp_path: Path) -> None:
     assert parse_windows(str(path)) == [(1981, 1024), (0, 5)]
 
 
-@pytest.mark.parametrize("text", ["5", "1:2:3", "1:2,", "-1:2", "1:-2", "1.5:2", "", " "])
+@pytest.mark.parametrize("text", ["5", "1:2:3", "1:2,", "-1:2", "1:-2", "1.5:2", "", " ", "all"])
 def test_text_that_is_no_windows(text: str) -> None:
     with pytest.raises(InputError, match="START:LEN"):
         parse_windows(text)

@@ -156,7 +156,7 @@ def read_source(path: str | Path, *, limit_bytes: int = LIMIT_BYTES) -> Source:
     except ValueError as error:  # a NUL byte in the path
         raise DataFileError(name, f"cannot be opened: {error}", "the path of a file") from None
     if not data:
-        raise DataFileError(name, "the file is empty", "a workload")
+        raise DataFileError(name, "the file is empty", "a file with content")
     return Source(name, data, digest.hexdigest())
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hybrid_ml_scheduler.core.errors import InputError
+from hybrid_ml_scheduler.core.errors import DataFileError, InputError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload
 from hybrid_ml_scheduler.workloads.source import read_source
 
@@ -101,7 +101,7 @@ def windows(workload: Workload, spans: Sequence[tuple[int, int]]) -> list[Worklo
     Returns
     -------
     list of Workload
-        One per window; ``report.dropped`` says how many jobs of run time 0 the trace had.
+        One per window; ``report.dropped`` says how many jobs of run time 0 the trace had, also if it had none.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def windows(workload: Workload, spans: Sequence[tuple[int, int]]) -> list[Worklo
         cut = int(np.diff(tasks.parent_ptr)[rows].sum()) - len(part.tasks.parent_idx)
         part = replace(part, name=f"{workload.name}[{start}:{start + length}]")
         notes = (f"{cut} edges to parents outside the window were taken as fulfilled",) if cut else ()
-        result.append(_dropping(part, {"run time 0": dropped} if dropped else {}, notes))
+        result.append(_dropping(part, {"run time 0": dropped}, notes))
     return result
 
 
@@ -156,7 +156,11 @@ def parse_windows(text_or_path: str) -> list[tuple[int, int]]:
         return [(int(start), int(length)) for start, length in pairs]
     if re.fullmatch(r"[-+0-9:,.\s]*", text_or_path):
         raise InputError(f"windows {text_or_path!r}: expected {_EXPECTED}")
-    source = read_source(text_or_path)
+    try:
+        source = read_source(text_or_path)
+    except DataFileError as error:
+        # It may have been meant for windows, not for a file.
+        raise DataFileError(text_or_path, error.problem, _EXPECTED) from error
     entries = source.json()
     if not isinstance(entries, list) or not entries:
         source.fail("the file is no list of windows", "[[start, length], ...]")
