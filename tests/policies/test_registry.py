@@ -63,6 +63,26 @@ def test_unknown_names(name: str) -> None:
         parse(name)
 
 
+@pytest.mark.parametrize(("name", "meant"), [("sjf+eazy", "easy"), ("oracel", "oracle"), ("xyzzy", "what hms policies lists")])
+def test_unknown_names_come_with_what_may_have_been_meant(name: str, meant: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"expected {meant}"):
+        compile_policy(name, *BATCH)
+
+
+def test_summaries_read_as_one_sentence() -> None:
+    assert parse("sjf+easy").summary == "Shortest requested time first; others may overtake if they do not delay the head"
+    assert parse("mct+split_gpu").summary == "Minimum completion time; GPU alone"
+
+
+def test_defaults_on_nodes_differ_with_the_demand_for_gpus() -> None:
+    workload, cluster = CASES[WorkloadKind.RIGID, ClusterKind.NODES]
+    zero = np.zeros(len(workload), dtype=np.int64)
+    without = replace(workload, tasks=replace(workload.tasks, gpus=zero, gpu_share_milli=zero))
+    assert "fgd" in default_policies(workload, cluster)
+    assert "fgd" not in default_policies(without, cluster)
+    assert "sjf" in default_policies(without, cluster)
+
+
 @pytest.mark.parametrize("name", ["easy+sjf", "sjf+saf", "easy+easy", "split_any+mct"])
 def test_parts_in_the_wrong_place(name: str) -> None:
     with pytest.raises(PolicyError, match="wrong place"):

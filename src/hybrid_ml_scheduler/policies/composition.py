@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from hybrid_ml_scheduler.core.cluster import ClusterKind
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
@@ -42,7 +44,9 @@ class Composition:
     @property
     def summary(self) -> str:
         """One line made of the parts' lines."""
-        return "; ".join(part.summary for part in (self.order, self.backfill, self.placement, self.split) if part is not None)
+        first, *others = [part.summary for part in (self.order, self.backfill, self.placement, self.split) if part is not None] or [""]
+        # "CPU alone" and "GPU fraction" keep their capitals.
+        return "; ".join([first, *(text if text[1:2].isupper() else text[:1].lower() + text[1:] for text in others)])
 
     @property
     def reference(self) -> str:
@@ -118,8 +122,15 @@ class Composition:
         return CompiledPolicy(name, Mechanism.DIVISIBLE, codes, params=params, seed=seed)
 
 
-def parse(name: str) -> Composition:
+def parse(name: str, *, whole: Iterable[str] = ()) -> Composition:
     """Take a name of the form ``order[+backfill][+placement][+split]`` apart; every slot may be left out.
+
+    Parameters
+    ----------
+    name : str
+        As the user wrote it.
+    whole : iterable of str
+        Names of whole policies, which the user may have meant.
 
     Raises
     ------
@@ -133,7 +144,8 @@ def parse(name: str) -> Composition:
     for word in name.strip().lower().split("+"):
         part = PARTS.get(word)
         if part is None:
-            raise UnknownNameError(f"policy {name!r}: {word!r} is no part of a policy; expected one of {', '.join(PARTS)}")
+            near = get_close_matches(word, [*PARTS, *whole])
+            raise UnknownNameError(f"policy {name!r}: {word!r} is no part of a policy; expected {' or '.join(near) or 'what hms policies lists'}")
         position = _SLOTS.index(part.slot)
         if position <= last:
             raise PolicyError(

@@ -28,10 +28,13 @@ _KINDS = (
     (WorkloadKind.DIVISIBLE, ClusterKind.POOL),
     (WorkloadKind.MACHINES, ClusterKind.MACHINES),
 )
+_TASKS = {WorkloadKind.RIGID: "rigid tasks", WorkloadKind.DIVISIBLE: "divisible tasks", WorkloadKind.MACHINES: "a task graph"}
+_MACHINES = {ClusterKind.POOL: "a pool of processors", ClusterKind.NODES: "nodes", ClusterKind.MACHINES: "unrelated machines"}
 _PRESETS = {preset.name: preset for preset in PRESETS}
 _PROVIDERS: dict[str, tuple[PolicySpec, Provider]] = {}
 
 _NODE_RULES = "first_fit place_round_robin place_random best_fit worst_fit least_loaded dot_product gpu_packing gpu_clustering fgd"
+_CPU_NODE_RULES = "fcfs sjf ljf saf laf wfp3 best_fit worst_fit least_loaded"
 _DIVISIBLE_RULES = (
     "met mct sjf+mct ljf+mct saf+mct energy_aware min_min max_min sufferage sjf+energy_aware mct+split_any sjf+mct+split_any mct+split_exact "
     "mct+split_qilin sjf+mct+split_gpu first_fit+split_any place_random+split_exact least_loaded+split_qilin least_loaded+split_exact"
@@ -133,14 +136,14 @@ def compile_policy(name: str, workload: Workload, cluster: Cluster, seed: int = 
         preset = _PRESETS[key]
         if kind not in preset.kinds:
             raise IncompatiblePolicyError(
-                key, workload.name, f"it is for {_wanted(preset.kinds)}, not {workload.kind} tasks on a {cluster.kind} cluster"
+                key, workload.name, f"it is for {_wanted(preset.kinds)}, not for {_TASKS[workload.kind]} on {_MACHINES[cluster.kind]}"
             )
         return preset.build(key, workload.kind, cluster.kind, seed)
     if key in _PROVIDERS:
         return _PROVIDERS[key][1](key, workload, cluster, seed)
     if key in _own_policies():
         return _make_own(key, workload.tasks, cluster, seed)
-    composition = parse(key)
+    composition = parse(key, whole=[*_PRESETS, *_PROVIDERS, *_own_policies()])
     reason = composition.why_not(*kind)
     missing = composition.missing_column(workload.tasks)
     if reason is None and missing is not None:
@@ -151,7 +154,7 @@ def compile_policy(name: str, workload: Workload, cluster: Cluster, seed: int = 
 
 
 def _wanted(kinds: tuple[tuple[WorkloadKind, ClusterKind], ...]) -> str:
-    return " or ".join(dict.fromkeys(f"{workload_kind} tasks" for workload_kind, _ in kinds))
+    return " or ".join(dict.fromkeys(f"{_TASKS[tasks]} on {_MACHINES[cluster]}" for tasks, cluster in kinds))
 
 
 def _make_own(name: str, tasks: Tasks, cluster: Cluster, seed: int) -> Policy:
@@ -170,4 +173,5 @@ def default_policies(workload: Workload, cluster: Cluster) -> list[str]:
         return ["heft", "cpop", "peft", "dmda", "mct", "met", "min_min", "max_min", "sufferage"]
     if cluster.kind is ClusterKind.POOL:
         return ["fcfs", "fcfs+easy", "fcfs+conservative", "sjf+easy", "saf+easy", "f1+easy", "f2+easy", "wfp3+easy", "unicep+easy"]
-    return _NODE_RULES.split()
+    # Without GPUs in demand the placements of GPU clusters are all alike, and what differs is the order.
+    return (_NODE_RULES if workload.tasks.gpus.any() and cluster.n_gpus else _CPU_NODE_RULES).split()
