@@ -8,7 +8,7 @@ arrivals, one pass over the queue, and again if something that ends at this very
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf, isnan, log2, log10, sqrt
+from math import inf, isnan, log2, log10, nextafter, sqrt
 from typing import NamedTuple
 
 
@@ -69,27 +69,27 @@ def _easy_round(queue: list[int], jobs: Sequence[Job], running: dict[int, float]
 
 def _conservative_round(queue: list[int], jobs: Sequence[Job], running: dict[int, float], free: float, now: float) -> list[int]:
     """Jobs whose earliest reservation, each in its turn, is this instant."""
-    ends = [(max(running[i] + jobs[i].requested_s, now), jobs[i].processors) for i in running]
-    # The first entry is the present instant, the second the time just after it: a job past its estimate holds only the former.
-    times = [now, now, *sorted({end for end, _ in ends if end > now})]
-    profile = [free] + [free + sum(n for end, n in ends if end <= time) for time in times[1:]]
+    # A job past its announced end, or announced to take no time, holds the present instant: until the next number after it.
+    instant = nextafter(now, inf)
+    ends = [(max(running[i] + jobs[i].requested_s, instant), jobs[i].processors) for i in running]
+    times = [now, *sorted({end for end, _ in ends})]
+    profile = [free + sum(n for end, n in ends if end <= time) for time in times]
     started = []
     for i in queue:
         n, length = jobs[i].processors, jobs[i].requested_s
         for k, begin in enumerate(times):
-            held = [m for m in range(k, len(times)) if m == k or times[m] < begin + length]
-            if all(profile[m] >= n for m in held):
+            if all(profile[m] >= n for m in range(k, len(times)) if m == k or times[m] < begin + length):
                 break
+        end = begin + length
         if k == 0:
             started.append(i)
-        elif length == 0:
-            continue  # a reservation of no length, later on, holds nothing
-        if begin + length not in times[1:]:
-            after = sum(time < begin + length for time in times)
-            times.insert(after, begin + length)
-            profile.insert(after, profile[after - 1])
-        for m in held:
-            profile[m] -= n
+            end = max(end, instant)
+        if end not in times and end > begin:
+            place = sum(time < end for time in times)
+            times.insert(place, end)
+            profile.insert(place, profile[place - 1])
+        for m in range(k, len(times)):
+            profile[m] -= n if times[m] < end else 0
     return started
 
 
