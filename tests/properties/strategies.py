@@ -97,10 +97,11 @@ def pool_cases(draw: st.DrawFn, edges: bool = False, upper_bounds: bool = False,
         rows = [values | {"requested_s": max(values["run_s"], values["requested_s"] or 0.0)} for values in rows]
     links = draw(_edges(len(rows))) if edges else []
     workload = _assemble(WorkloadKind.RIGID, rows, links, {}, draw(st.sampled_from((0.0, 0.0, 1000.0))))
-    return Case(workload, _pool(processors))
+    return Case(workload, pool(processors))
 
 
-def _pool(processors: int) -> Cluster:
+def pool(processors: int) -> Cluster:
+    """A pool of identical processors."""
     return Cluster("pool", ClusterKind.POOL, (Node("pool", processors * 1000, core_power=_POWER),))
 
 
@@ -222,7 +223,7 @@ def machine_cases(draw: st.DrawFn) -> Case:
 
 NODES = gpu_nodes(divisible=True)
 ONE_NODE = gpu_nodes(divisible=True, max_nodes=1, min_gpus=1)
-POOLS = st.integers(1, 8).map(_pool)
+POOLS = st.integers(1, 8).map(pool)
 CASES: dict[tuple[WorkloadKind, ClusterKind], st.SearchStrategy[Case]] = {
     (WorkloadKind.RIGID, ClusterKind.POOL): pool_cases() | pool_cases(edges=True),
     (WorkloadKind.RIGID, ClusterKind.NODES): node_cases() | node_cases(edges=True),

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 
 from hybrid_ml_scheduler.core.decision import Decision, DecisionView, Schedule
-from hybrid_ml_scheduler.core.workload import Workload
+from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload, WorkloadKind, no_edges
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.policies import compile_policy
 from properties.checks import gpus_of, parents_of
-from properties.strategies import ONE_NODE, Case, divisible_cases, pool_cases
+from properties.strategies import ONE_NODE, Case, divisible_cases, pool, pool_cases
 from reference_divisible import Divisible, Gpu, Node, divisible_runs
 from reference_simulator import SCORES, Job, pool_starts
 
@@ -62,6 +62,30 @@ def test_pool(order: str, backfill: str, case: Case) -> None:
 @given(case=pool_cases(edges=True))
 def test_pool_with_parents(order: str, backfill: str, case: Case) -> None:
     check_pool(case, order, backfill)
+
+
+@pytest.mark.parametrize("backfill", BACKFILLS)
+@pytest.mark.parametrize("order", SCORES)
+def test_pool_with_a_long_queue(order: str, backfill: str) -> None:
+    """More than a hundred waiting jobs with whole and with arbitrary times, for the engine's trees; first many at once, then a queue that drains."""
+    for seed, decimals in ((1, 0), (2, 12)):
+        rng = np.random.default_rng(seed)
+        n, processors = 160, 16
+        run_s = rng.lognormal(2.0, 1.5, n).round(decimals)
+        tasks = Tasks(
+            task_id=rng.permutation(n),
+            arrival_s=np.sort(rng.choice((0.0, 50.0, 200.0), n) + rng.exponential(60.0, n)).round(decimals),
+            cores_milli=1000 * rng.choice((1, 1, 2, 3, 4, 8, 16), n),
+            gpus=np.zeros(n, dtype=np.int64),
+            gpu_share_milli=np.zeros(n, dtype=np.int64),
+            memory_mb=np.zeros(n),
+            requested_time_s=(run_s * rng.choice((0.5, 1.0, 1.0, 3.0), n)).round(decimals),
+            deadline_s=rng.uniform(0.0, 3000.0, n).round(decimals),
+            priority=rng.integers(0, 4, n).astype(np.float64),
+            **no_edges(n),
+        )
+        workload = Workload("long queue", WorkloadKind.RIGID, tasks, Truth(work_s=run_s), ReadReport(format="generated", rows=n))
+        check_pool(Case(workload, pool(processors)), order, backfill)
 
 
 class HeadOfTheOrder:
