@@ -85,6 +85,12 @@ def test_every_run_is_reported_for_the_progress_bar() -> None:
     assert len(calls) == 6
 
 
+def test_rules_may_be_spelled_as_elsewhere() -> None:
+    result = fill(MIXED, NODES, ["dot_product", "best_fit"], demand_percent=50, seeds=1)
+    assert list(result["mean"]) == ["dotprod", "bestfit"]
+    assert result["mean"] == fill(MIXED, NODES, ["dotprod", "bestfit"], demand_percent=50, seeds=1)["mean"]
+
+
 def test_host_memory_is_a_limit() -> None:
     small = Cluster("small", ClusterKind.NODES, (Node("n", 64000, memory_mb=100.0, gpus=(GPU,)),))
     result = fill(workload([(0, 60.0, 1, 100)] * 4), small, ["first_fit"], demand_percent=100, seeds=1)
@@ -100,7 +106,9 @@ def test_host_memory_is_a_limit() -> None:
         ({"demand_percent": 0}, InputError, "1 to 1000"),
         ({"seeds": 0}, InputError, "at least 1"),
         ({"cluster": cluster((8000, 0))}, ClusterError, "no GPU"),
-        ({"workload": workload([(1000, 0.0, 0, 0)] * 3)}, WorkloadError, "too few"),
+        ({"workload": workload([(1000, 0.0, 0, 0)] * 3)}, WorkloadError, "no task of workload 'made-up' asks for a GPU"),
+        ({"workload": workload([(1000, 0.0, 1, 1)] + [(1000, 0.0, 0, 0)] * 2000)}, WorkloadError, "too few"),
+        ({"policies": ["bestfit", "best_fit"]}, InputError, "each once"),
         ({"workload": replace(MIXED, kind=WorkloadKind.DIVISIBLE)}, IncompatiblePolicyError, "rigid"),
     ],
 )

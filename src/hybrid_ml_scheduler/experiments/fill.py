@@ -45,6 +45,9 @@ FILL_POLICIES = {
 }
 """Placement rules by the names that ``hms fill`` knows."""
 
+SPELLINGS = {"dot_product": "dotprod", "best_fit": "bestfit", "place_random": "random"}
+"""What ``hms compare`` calls some of them."""
+
 PUBLISHED_POLICIES = ("random", "dotprod", "gpu_clustering", "gpu_packing", "bestfit", "fgd")
 """The six that the FGD paper compares."""
 
@@ -132,7 +135,9 @@ def _check(workload: Workload, cluster: Cluster, policies: tuple[str, ...], dema
     if cluster.kind is not ClusterKind.NODES or cluster.n_gpus == 0:
         raise ClusterError(f"cluster {cluster.name!r} has no GPU to fill; expected nodes with GPUs")
     gpu_milli = workload.tasks.gpus * workload.tasks.gpu_share_milli
-    needed = demand_percent / 100 * cluster.n_gpus * MILLI / max(float(gpu_milli.mean()), 1e-9)
+    if not gpu_milli.any():
+        raise WorkloadError(f"no task of workload {workload.name!r} asks for a GPU; expected tasks to fill GPUs with")
+    needed = demand_percent / 100 * cluster.n_gpus * MILLI / float(gpu_milli.mean())
     if needed > MAX_ARRIVALS:
         raise WorkloadError(
             f"workload {workload.name!r} asks for {int(gpu_milli.sum()) / MILLI:g} GPUs in {len(workload)} tasks: too few to fill "
@@ -162,7 +167,7 @@ def fill(
     cluster : Cluster
         Nodes with GPUs.
     policies : iterable of str
-        Names from `FILL_POLICIES`.
+        Names from `FILL_POLICIES`, or as `SPELLINGS` has them; the result has those of the former.
     demand_percent : int
         How far to go, in percent of the cluster's GPUs; 1 to 1000.
     seeds : int
@@ -182,7 +187,7 @@ def fill(
     UnknownNameError, InputError, IncompatiblePolicyError, ClusterError, WorkloadError
         If an argument is out of range, or the workload and the cluster do not allow the experiment.
     """
-    names = tuple(policies)
+    names = tuple(SPELLINGS.get(name, name) for name in policies)
     gpu_milli = _check(workload, cluster, names, demand_percent, seeds)
     tasks = workload.tasks
     requests = _request_rows(workload)
