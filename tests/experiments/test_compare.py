@@ -112,6 +112,13 @@ def test_generated_tasks_with_seeds():
     assert "oracle °" in comparison_table(comparison)
 
 
+def test_a_machine_on_which_nobody_waits_is_called_one(trace):
+    idle = run_comparison(trace, cluster_spec="pool:100000", policies=["fcfs", "sjf"], charts=False)
+    busy = run_comparison(trace, policies=["fcfs", "sjf"], charts=False)
+    assert any("ever waited" in note for note in idle.workload.notes)
+    assert not any("ever waited" in note for note in busy.workload.notes)
+
+
 def test_any_number_of_processes_gives_the_same(trace):
     def measured(jobs):
         comparison = run_comparison(trace, policies=["fcfs", "sjf+easy", "f1"], windows="0:100,150:100", jobs=jobs)

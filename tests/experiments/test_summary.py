@@ -59,7 +59,7 @@ def test_one_run_has_neither_interval_nor_test():
 def test_equal_runs_are_said_to_be_equal():
     comparison = summary({"a": [outcome(2.0)] * 4, "b": [outcome(value) for value in VALUES["b"]]})
     assert comparison.results[0].ci95 == {}
-    assert comparison.workload.notes == ("a: all 4 runs are equal, because nothing in them depends on the seed; so there is no interval",)
+    assert comparison.workload.notes == ("a: all 4 runs are equal, so there is no interval",)
 
 
 @pytest.mark.parametrize(("runs", "marked"), [([True, True, False, False], True), ([True, False, False, False], False)])

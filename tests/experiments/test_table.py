@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from comparison_cases import station_comparison
 from hybrid_ml_scheduler.engine.statistics import Interval
 from hybrid_ml_scheduler.experiments import table
-from hybrid_ml_scheduler.experiments.table import comparison_table, format_number, format_with_interval, table_rows
+from hybrid_ml_scheduler.experiments.table import comparison_table, counted, format_number, format_with_interval, table_rows
 
 
 def test_examples_in_docstrings():
@@ -59,6 +59,30 @@ def test_ties_are_all_best():
     assert table_rows(alone)[1][0] == "mct"
 
 
+def test_numbers_that_look_equal_tie():
+    comparison = station_comparison(("saturated", "mct", "peft"), n=300, charts=False)
+    best = comparison.results[2].metrics
+    close = replace(comparison.results[1], metrics=best | {"mean_response_s": best["mean_response_s"] * (1 + 1e-9)})
+    comparison = replace(comparison, results=(comparison.results[0], close, comparison.results[2]))
+    assert [row[0] for row in table_rows(comparison)][1:] == ["saturated !", "mct *", "peft *"]
+    alike = replace(comparison, results=comparison.results[1:])
+    assert [row[0] for row in table_rows(alike)][1:] == ["mct", "peft"]
+    assert "none is best: all are equal by mean_response_s, to the digits shown" in comparison_table(alike)
+
+
+@pytest.mark.parametrize(("number", "text"), [(1, "1 core"), (0, "0 cores"), (107018.0, "107,018 cores"), (2.5, "2.5 cores"), (1200, "1,200 cores")])
+def test_counted(number, text):
+    assert counted(number, "core") == text
+
+
+def test_the_output_says_why_it_ran_where_it_ran():
+    comparison = station_comparison(n=300, charts=False)
+    assert "no cluster was named" not in comparison_table(comparison)
+    chosen = replace(comparison, cluster=replace(comparison.cluster, default="the header says so"))
+    assert "no cluster was named: the header says so" in comparison_table(chosen)
+    assert chosen.to_dict()["cluster"]["default"] == "the header says so"
+
+
 def test_saturated_policies_have_no_ratio():
     comparison = station_comparison(n=300, charts=False)
     results = tuple(replace(result, metrics={**result.metrics, "regret_to_oracle": 0.25}) for result in comparison.results)
@@ -85,7 +109,7 @@ def test_the_whole_output_names_what_was_run_and_what_was_changed():
         estimates="exact",
         sorted_by_us=True,
         substitutions={"run time < 0 became 10 s": 3},
-        dropped={"run time 0": 4},
+        dropped={"run time 0": 4, "not UTF-8": 0},
     )
     text = comparison_table(replace(comparison, workload=facts))
     for part in (
@@ -94,6 +118,7 @@ def test_the_whole_output_names_what_was_run_and_what_was_changed():
         "have been sorted",
         "3 x run time < 0 became 10 s",
         "4 left out: run time 0",
+        "0 left out: not UTF-8",
         "12 rejected, because they can never fit the cluster: task 7, 9, ...",
         "a note",
         "no policy can do better than: makespan 12.50 s (area 12.50), mean response 0.5000 s",

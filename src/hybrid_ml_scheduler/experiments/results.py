@@ -86,7 +86,7 @@ class WorkloadFacts:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """Where it ran: name, `ClusterKind`, and how many of what."""
+    """Where it ran: name, `ClusterKind`, how many of what, and why there if nobody named a cluster (empty otherwise)."""
 
     name: str
     kind: str
@@ -94,13 +94,16 @@ class ClusterFacts:
     cores: float
     gpus: int
     gpu_models: Mapping[str, int]
+    default: str = ""
 
     @classmethod
     def of(cls, cluster: Cluster) -> ClusterFacts:
         """Return the facts of a cluster."""
         models = [gpu.model for node in cluster.nodes for gpu in node.gpus]
         counts = {model: models.count(model) for model in cluster.gpu_models}
-        return cls(cluster.name, cluster.kind.value, len(cluster.nodes), cluster.total_cores, cluster.n_gpus, counts)
+        return cls(
+            cluster.name, cluster.kind.value, len(cluster.nodes), cluster.total_cores, cluster.n_gpus, counts, str(cluster.meta.get("default", ""))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,8 @@ class Comparison:
                 "cores": self.cluster.cores,
                 "gpus": self.cluster.gpus,
                 "gpu_models": dict(self.cluster.gpu_models),
-            },
+            }
+            | ({"default": self.cluster.default} if self.cluster.default else {}),
             "results": [_result_dict(result) for result in self.results],
             "bound": dict(self.bound),
         }

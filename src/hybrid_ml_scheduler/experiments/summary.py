@@ -176,5 +176,7 @@ def _notes(stage: Stage, by_policy: OutcomesByPolicy) -> list[str]:
         equal = [name for name, outcomes in by_policy.items() if all(outcome.metrics == outcomes[0].metrics for outcome in outcomes)]
         if equal:
             what = "all policies" if len(equal) == len(by_policy) else ", ".join(equal)
-            notes.append(f"{what}: all {len(stage.runs)} runs are equal, because nothing in them depends on the seed; so there is no interval")
+            notes.append(f"{what}: all {len(stage.runs)} runs are equal, so there is no interval")
+    if len(by_policy) > 1 and all(outcome.metrics.get("max_wait_s") == 0 for outcomes in by_policy.values() for outcome in outcomes):
+        notes.append("no measured task ever waited, so its place in the queue never mattered; a smaller --cluster or a higher --load tells more")
     return notes

@@ -118,6 +118,12 @@ def format_number(value: float, digits: int = 4) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def counted(number: float, noun: str) -> str:
+    """Return a number with its noun, in the plural where it belongs; fractions keep up to three decimals."""
+    text = f"{number:,.3f}".rstrip("0").rstrip(".")
+    return f"{text} {noun}" if number == 1 else f"{text} {noun}s"
+
+
 def format_with_interval(value: float, interval: Interval | None, digits: int = 4) -> str:
     """Format an estimate with half the width of its interval, to the same number of decimals."""
     text = format_number(value, digits)
@@ -169,28 +175,31 @@ def table_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def best_policies(comparison: Comparison) -> list[str]:
-    """Return the best policies by the primary metric that are neither clairvoyant nor saturated, ties included; none where all are equal."""
+    """Return the best policies by the primary metric that are neither clairvoyant nor saturated; none where all are equal.
+
+    Policies tie if the table shows the same number for them.
+    """
     primary = comparison.primary_metric
     values = {result.policy: result.metrics[primary] for result in comparison.results if not result.clairvoyant and not result.saturated}
-    best = [policy for policy, value in values.items() if value == min(values.values())]
+    best = [policy for policy, value in values.items() if format_number(value) == format_number(min(values.values()))]
     return best if len(best) < len(comparison.results) else []
 
 
 def facts(comparison: Comparison) -> list[str]:
     """Return what a reader must know beside the table, one sentence a line: what was run and where, what was changed, what to beware of."""
     workload, cluster = comparison.workload, comparison.cluster
-    nodes = f"{cluster.nodes:,} node{'s' if cluster.nodes > 1 else ''}"
+    nodes, cores = counted(cluster.nodes, "node"), counted(cluster.cores, "processor" if cluster.kind == "pool" else "core")
     if cluster.gpus:
-        models = ", ".join(f"{count} {model}" for model, count in cluster.gpu_models.items())
-        machine = f"{nodes}, {cluster.cores:g} cores, {cluster.gpus} GPUs ({models})"
+        models = ", ".join(f"{count:,} {model}" for model, count in cluster.gpu_models.items())
+        machine = f"{nodes}, {cores}, {counted(cluster.gpus, 'GPU')} ({models})"
     elif cluster.kind == "machines":
-        machine = f"{cluster.nodes} machines"
+        machine = counted(cluster.nodes, "machine")
     else:
-        machine = f"{cluster.cores:g} processors" if cluster.kind == "pool" else f"{nodes}, {cluster.cores:g} cores"
-    n_runs = len(workload.runs)
-    lines = [
-        f"{workload.name} ({workload.format}): {workload.tasks:,} tasks{f', {n_runs} runs' if n_runs > 1 else ''}, on {cluster.name}: {machine}",
-    ]
+        machine = cores if cluster.kind == "pool" else f"{nodes}, {cores}"
+    runs = f", {counted(len(workload.runs), 'run')}" if len(workload.runs) > 1 else ""
+    lines = [f"{workload.name} ({workload.format}): {counted(workload.tasks, 'task')}{runs}, on {cluster.name}: {machine}"]
+    if cluster.default:
+        lines.append(f"no cluster was named: {cluster.default}")
     if workload.warmup > 0:
         lines.append(f"the first {100 * workload.warmup:g} % of the tasks of a run are not measured")
     if workload.estimates == "exact":
@@ -198,7 +207,7 @@ def facts(comparison: Comparison) -> list[str]:
     if workload.sorted_by_us:
         lines.append("the submits were not in order and have been sorted")
     lines += [f"{count:,} x {reason}" for reason, count in workload.substitutions.items() if count]
-    lines += [f"{count:,} left out: {reason}" for reason, count in workload.dropped.items() if count]
+    lines += [f"{count:,} left out: {reason}" for reason, count in workload.dropped.items()]
     if workload.rejected:
         ids = ", ".join(str(task) for task in workload.rejected_ids)
         more = ", ..." if workload.rejected > len(workload.rejected_ids) else ""
@@ -246,6 +255,8 @@ def comparison_table(comparison: Comparison) -> str:
     legend = []
     if best_policies(comparison):
         legend.append(f"* best by {comparison.primary_metric}")
+    elif len(comparison.results) > 1 and not any(result.saturated for result in comparison.results):
+        legend.append(f"none is best: all are equal by {comparison.primary_metric}, to the digits shown")
     if any(result.clairvoyant for result in comparison.results):
         legend.append("° clairvoyant: knows the true run times of the tasks that have arrived")
     if any(result.saturated for result in comparison.results):
