@@ -51,6 +51,7 @@ def compare(
             jobs=jobs,
             format=workload_format,
             lenient=lenient,
+            charts=html is not None or plots is not None,
             progress=progress,
         )
     if not on_stdout:

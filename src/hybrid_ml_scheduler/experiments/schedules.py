@@ -94,7 +94,7 @@ def simulate_one(
     """
     stage = Stage(Plan(workload_spec, cluster_spec, format, lenient, first, load, first_seed=seed))
     workload, schedule, clairvoyant = run_policy(stage, 0, policy)
-    outcome = measure_schedule(stage, workload, schedule, clairvoyant=clairvoyant, charts=True)
+    outcome = measure_schedule(stage, workload, schedule, clairvoyant=clairvoyant, charts=False)
     return Simulation(summarise(stage, {schedule.policy: [outcome]}, np.zeros((1, 1)), {}), workload, stage.cluster, schedule)
 
 
