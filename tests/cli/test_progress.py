@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 import threading
 
+import numba.core.event
 import pytest
 
 from hybrid_ml_scheduler.cli import progress
@@ -61,7 +62,30 @@ def test_the_first_run_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch, ca
     pacer = Pacer(1)
     with ProgressReporter("compare", pacer):
         pacer.used_up.wait(60)
-    assert capsys.readouterr().err.startswith("compare (the first run compiles the engine, once): (")
+    assert capsys.readouterr().err.startswith("compare: compiling (first run only) (")
+
+
+def test_compiling_is_said_while_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    pacer = Pacer(0)
+    with ProgressReporter("compare", pacer) as reporter:
+        reporter(1, 2, "sjf")
+        with numba.core.event.trigger_event("numba:compile"):
+            with numba.core.event.trigger_event("numba:compile"):
+                pass
+            said_within = reporter.activity
+        said_after = reporter.activity
+    with numba.core.event.trigger_event("numba:compile"):
+        said_when_over = reporter.activity
+    assert (said_within, said_after, said_when_over) == ("sjf, compiling (first run only)", "sjf", "sjf")
+
+
+def test_workers_are_taken_to_compile_until_the_first_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "nothing_compiled_yet", lambda: True)
+    reporter = ProgressReporter("compare")
+    reporter(0, 2, "sjf")
+    assert reporter.activity == "sjf, compiling (first run only)"
+    reporter(1, 2, "fcfs")
+    assert reporter.activity == "fcfs"
 
 
 def test_on_a_terminal_there_is_a_bar_that_vanishes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
