@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from hybrid_ml_scheduler.core.cluster import ClusterKind
 from hybrid_ml_scheduler.core.decision import Decision, DecisionView, Schedule
 from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload, WorkloadKind, no_edges
 from hybrid_ml_scheduler.engine import simulate
@@ -86,6 +89,15 @@ def test_pool_with_a_long_queue(order: str, backfill: str) -> None:
         )
         workload = Workload("long queue", WorkloadKind.RIGID, tasks, Truth(work_s=run_s), ReadReport(format="generated", rows=n))
         check_pool(Case(workload, pool(processors)), order, backfill)
+
+
+@pytest.mark.parametrize("order", ["fcfs", "saf", "wfp3"])
+@settings(max_examples=50)
+@given(case=pool_cases() | pool_cases(edges=True))
+def test_one_node_without_gpus_is_a_pool(order: str, case: Case) -> None:
+    """Two mechanisms of the engine, one semantics: the head of the order waits for the one device there is, and holds it back."""
+    nodes = Case(case.workload, replace(case.cluster, kind=ClusterKind.NODES))
+    assert run(nodes, f"{order}+first_fit").start_s.tobytes() == run(case, order).start_s.tobytes()
 
 
 class HeadOfTheOrder:
