@@ -22,8 +22,7 @@ from hybrid_ml_scheduler.core.workload import IntArray, ReadReport, Tasks, Truth
 from hybrid_ml_scheduler.engine import events
 from hybrid_ml_scheduler.engine.compiled import compiled_entry
 from hybrid_ml_scheduler.engine.events import advance, can_start, start_task
-from hybrid_ml_scheduler.engine.law import is_divisible
-from hybrid_ml_scheduler.engine.state import QUEUE_SIZE, Law, Problem, State, build_problem, build_state, build_truth
+from hybrid_ml_scheduler.engine.state import KIND_DIVISIBLE, MODE_KIND, QUEUE_SIZE, Law, Problem, State, build_problem, build_state, build_truth
 
 
 def one_task() -> tuple[Workload, Cluster]:
@@ -184,5 +183,6 @@ def explain(reason: int, decision: Decision, problem: Problem, state: State) -> 
     elif reason == events.BAD_FRACTION:
         expected = "0 for the CPU alone to 1 for the GPU alone"
     elif reason == events.WRONG_GPUS:
-        expected = "one GPU if and only if the fraction is above 0" if is_divisible(problem) else f"{problem.gpus[task]} GPUs"
+        divisible = problem.mode[MODE_KIND] == KIND_DIVISIBLE
+        expected = "one GPU if and only if the fraction is above 0" if divisible else f"{problem.gpus[task]} GPUs"
     return f"cannot start the task in row {task} on node {node} at {state.clock[0]:g} s: {text}; expected {expected}"

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from hybrid_ml_scheduler.core.cluster import Cluster
+from hybrid_ml_scheduler.core.cluster import MAX_GPUS_PER_NODE, Cluster
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Decision, Policy, Schedule
 from hybrid_ml_scheduler.core.errors import DecisionError, EngineError
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray, Tasks, Workload
@@ -140,7 +140,9 @@ class Simulation:
         self.tasks: Tasks = workload.tasks
         self.cluster = cluster
         state = self.__state
-        self.__clock, self.__counters, self.__queue, self.__running = state.clock, state.counters, state.queue, state.running
+        self.__clock, self.__counters = state.clock, state.counters
+        self.__queue: IntArray = _read_only(state.queue)
+        self.__running: IntArray = _read_only(state.running)
         self.free_cores_milli: IntArray = _read_only(state.free_cores)
         self.free_memory_bytes: IntArray = _read_only(state.free_mem)
         self.gpu_free_milli: IntArray = _read_only(state.gpu_free)
@@ -176,10 +178,13 @@ class Simulation:
         """
         gpu_mask = 0
         for gpu in decision.gpus:
-            if gpu < 0 or gpu_mask >> gpu & 1:
-                raise DecisionError(f"task in row {decision.task}: GPUs {decision.gpus}; expected different numbers from 0 on")
+            if not 0 <= gpu < MAX_GPUS_PER_NODE or gpu_mask >> gpu & 1:
+                raise DecisionError(
+                    f"task in row {decision.task}: GPUs {decision.gpus}; expected different numbers from 0 to {MAX_GPUS_PER_NODE - 1}"
+                )
             gpu_mask |= 1 << gpu
-        reason = self.__engine.start(decision.task, decision.node, gpu_mask, decision.fraction)
+        # Other types of numbers would each compile the engine's entry point anew.
+        reason = self.__engine.start(int(decision.task), int(decision.node), int(gpu_mask), float(decision.fraction))
         if reason:
             raise DecisionError(decision_point.explain(reason, decision, self.__problem, self.__state))
 
