@@ -66,6 +66,16 @@ def test_identifiers_of_several_plots_do_not_collide():
     assert sum(map(len, clips)) == len(set.union(*clips))
 
 
+def test_no_plot_shows_mathematical_markup():
+    comparison = station_comparison(("mct", "greedy"), n=300)
+    first = comparison.results[0]
+    edges, level = first.charts.queue
+    crowded = replace(first, charts=replace(first.charts, queue=(edges, 1000 * (1 + level))))
+    text = html_report(replace(comparison, results=(crowded, comparison.results[1])))
+    assert "mathdefault" not in text
+    assert "1,000" in text
+
+
 def test_names_cannot_inject_anything():
     evil = "<script>alert(1)</script>&\"'$x^{"
     comparison = station_comparison((evil, "mct"), n=300, title=evil)

@@ -169,6 +169,8 @@ def over_time(comparison: Comparison) -> Figure | None:
     tops = [float(charts.queue[1].max()) for _, charts in shown]
     if max(tops) > 30 * max(min(tops), 1.0):
         panels[0].set_yscale("symlog", linthresh=10)
+        # As in `_log_axis`: matplotlib's own labels would show their mathematical markup.
+        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda length, _: f"{length:,.0f}"))
     panels[0].set_ylim(0, max(1.05 * max(tops), 1.0))
     for axes, label in zip(panels[1:], classes, strict=True):
         name = "processors" if comparison.cluster.kind == "pool" else "CPU cores" if label == "cpu" else label.removeprefix("gpu[").removesuffix("]")
