@@ -38,6 +38,15 @@ def test_describe_names_what_was_changed(trace: str, capsys: pytest.CaptureFixtu
         assert fact in out
 
 
+@pytest.mark.parametrize(
+    ("last", "span"), [(30, "30 s"), (90, "90 s (1.5 minutes)"), (9_000, "9,000 s (2.5 hours)"), (216_000, "216,000 s (2.5 days)")]
+)
+def test_the_span_is_told_in_a_unit_that_people_can_picture(last: int, span: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.csv").write_text(f"arrival_s,run_time_s\n0,5\n{last},5\n")
+    run(["workload", "describe", str(tmp_path / "own.csv"), "--cluster", "pool:2"])
+    assert f"span          {span}\n" in capsys.readouterr().out
+
+
 def test_describe_as_json_keeps_standard_output_to_itself(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["workload", "describe", trace, "--json", "-", "--cluster", "pool:2"]) == 0
     result = json.loads(capsys.readouterr().out)

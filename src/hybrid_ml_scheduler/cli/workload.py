@@ -25,7 +25,8 @@ _TITLES = {
     "compute_intensity": "compute intensity",
     "cost_s": "run time per machine [s]",
 }
-_DAY_S = 86_400.0
+_KINDS = {"rigid": "rigid tasks", "divisible": "divisible tasks", "machines": "a task graph on unrelated machines"}
+_UNITS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"))
 
 OutputArgument = Annotated[str, typer.Argument(metavar="OUTPUT", help="File to write; its suffix says which format.", show_default=False)]
 
@@ -68,15 +69,21 @@ def describe(
     write_text("--json", json, lambda: json_format.dumps(result, indent=2, allow_nan=False))
 
 
+def _span(seconds: float) -> str:
+    """Return a length of time in seconds and, where it is longer, in a unit that people can picture."""
+    unit = next((f" ({seconds / length:,.1f} {name})" for length, name in _UNITS if seconds >= length), "")
+    return f"{seconds:,.0f} s{unit}"
+
+
 def _print_description(result: Mapping[str, Any]) -> None:
     from hybrid_ml_scheduler.experiments.table import format_number, render
 
     source = result["source"]
     facts: dict[str, Any] = {
         "workload": result["name"],
-        "format": f"{source['format']}, {result['kind']} tasks, {source['rows']:,} rows",
+        "format": f"{source['format']}, {_KINDS[result['kind']]}, {source['rows']:,} rows",
         "tasks": f"{result['tasks']:,}" + (f" ({result['run_time_0']:,} with run time 0)" if result["run_time_0"] else ""),
-        "span": f"{result['span_s']:,.0f} s ({result['span_s'] / _DAY_S:,.1f} days)",
+        "span": _span(result["span_s"]),
         "arrivals": f"{format_number(result['arrivals_per_s'])} per second" if "arrivals_per_s" in result else None,
         "users": result.get("users"),
         "edges": f"{result['edges']:,}" if result["edges"] else None,
