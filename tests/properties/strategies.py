@@ -119,7 +119,7 @@ def gpu_nodes(draw: st.DrawFn, divisible: bool = False, max_nodes: int = 3, min_
     )
     node = st.tuples(
         st.sampled_from((1000, 2000, 4000) if divisible else (0, 1000, 2000, 4000)),
-        st.sampled_from((1000.0, 4000.0, float("inf"))),
+        st.sampled_from((1000.0, 4000.0, 4000.0, float("inf"))),
         st.sampled_from((1.0, 1.0, 2.0)),
         st.lists(gpu, min_size=min_gpus, max_size=3),
     )
@@ -144,7 +144,7 @@ def node_cases(draw: st.DrawFn, edges: bool = False) -> Case:
             "run_s": RUNS,
             "requested_s": ESTIMATES,
             "cores_milli": st.sampled_from((0, 1, 500, 1000, 1000, 2000, 4000, 5000)),
-            "memory_mb": st.sampled_from((0.0, 0.0, 500.0, 1000.0, 3000.0, 5000.0)),
+            "memory_mb": st.sampled_from((0.0, 500.0, 1000.0, 3000.0, 5000.0)),
             "gpu": asked,
             "deadline_s": DEADLINES,
             "priority": st.integers(-1, 2),
@@ -186,7 +186,9 @@ def divisible_cases(draw: st.DrawFn, clusters: st.SearchStrategy[Cluster], edges
     if regimes:
         cells = draw(st.lists(factor, min_size=regimes * 2 * len(models), max_size=regimes * 2 * len(models)))
         truth["slowdown"] = np.array(cells).reshape(regimes, 2, len(models))
-        truth["regime_start_s"] = np.array([-np.inf, 3.0][:regimes])
+        # The change comes at the very moment when some task arrives.
+        changes = sum(values["gap_s"] for values in rows[: draw(st.integers(1, len(rows)))])
+        truth["regime_start_s"] = np.array([-np.inf, changes][:regimes])
         truth["gpu_models"] = models
     if draw(st.booleans()):
         truth["gpu_noise"] = np.array(draw(st.lists(factor, min_size=len(rows), max_size=len(rows))))
