@@ -155,7 +155,7 @@ def test_a_run_without_any_task_is_an_error(tmp_path):
     path = tmp_path / "wide.swf"
     path.write_text("\n".join(swf_line(i + 1, i, 10, 8, 20) for i in range(5)) + "\n")
     for jobs in (1, 2):
-        with pytest.raises(NothingToReportError, match="5 can never fit cluster 'pool:4'"):
+        with pytest.raises(NothingToReportError, match="5 can never fit cluster 'pool:4': task 1, 2, 3, 4, 5"):
             run_comparison(str(path), cluster_spec="pool:4", policies=["fcfs", "sjf"], jobs=jobs)
 
 

@@ -60,6 +60,7 @@ from hybrid_ml_scheduler.engine.usage import (
 
 __all__ = [
     "BOUNDED_SLOWDOWN_FLOOR_S",
+    "NAMED_REJECTS",
     "STATISTICS",
     "DeviceTimeline",
     "class_timeline",
@@ -78,6 +79,9 @@ __all__ = [
 
 BOUNDED_SLOWDOWN_FLOOR_S = 10.0
 """Run times below this count as this in the bounded slowdown (Feitelson et al., JSSPP 1997)."""
+
+NAMED_REJECTS = 10
+"""How many tasks that can never fit are named."""
 
 STATISTICS = ("mean", "median", "p95", "p99", "max")
 """Prefixes of the task metrics: ``mean_wait_s``, ``median_wait_s``, ``p95_wait_s``, ``p99_wait_s``, ``max_wait_s``."""
@@ -120,10 +124,13 @@ def measure(workload: Workload, cluster: Cluster, schedule: Schedule) -> dict[st
     """
     measured = np.flatnonzero(measured_rows(workload) & schedule.finished)
     if len(measured) == 0:
-        rejected = int(np.count_nonzero(schedule.status == TaskStatus.REJECTED))
+        rejected = np.flatnonzero(schedule.status == TaskStatus.REJECTED)
+        named = "" if len(rejected) == 0 else ": task " + ", ".join(str(task) for task in workload.tasks.task_id[rejected[:NAMED_REJECTS]])
+        more = ", ..." if len(rejected) > NAMED_REJECTS else ""
+        warm = f" outside the warm-up share of {workload.warmup:g}" if workload.warmup else ""
         raise NothingToReportError(
-            f"policy {schedule.policy!r} on workload {workload.name!r}: none of the {len(workload)} tasks finished outside the warm-up share of "
-            f"{workload.warmup:g} ({rejected} can never fit cluster {cluster.name!r}); expected at least one measured task"
+            f"policy {schedule.policy!r} on workload {workload.name!r}: none of the {len(workload)} tasks finished{warm} "
+            f"({len(rejected)} can never fit cluster {cluster.name!r}{named}{more}); expected at least one measured task"
         )
     metrics = _task_metrics(workload, schedule, measured)
     metrics |= _device_metrics(workload, cluster, schedule)

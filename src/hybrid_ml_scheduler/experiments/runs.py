@@ -16,7 +16,7 @@ from hybrid_ml_scheduler.core.decision import CompiledPolicy, Schedule, TaskStat
 from hybrid_ml_scheduler.core.errors import EngineError, InputError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload
 from hybrid_ml_scheduler.engine import simulate
-from hybrid_ml_scheduler.engine.metrics import is_saturated, measure, response_s
+from hybrid_ml_scheduler.engine.metrics import NAMED_REJECTS, is_saturated, measure, response_s
 from hybrid_ml_scheduler.experiments.charts import PolicyCharts, policy_charts
 from hybrid_ml_scheduler.policies import compile_policy
 from hybrid_ml_scheduler.workloads.binding import bind_to_cluster
@@ -26,9 +26,6 @@ from hybrid_ml_scheduler.workloads.windows import first_n, scale_load, windows
 
 GENERATED = "generated"
 """`ReadReport.format` of workloads that depend on a seed."""
-
-NAMED_REJECTS = 10
-"""How many rejected tasks are named."""
 
 
 @dataclass(frozen=True, slots=True)
