@@ -106,7 +106,7 @@ def pool(processors: int) -> Cluster:
 
 
 @st.composite
-def gpu_nodes(draw: st.DrawFn, divisible: bool = False, max_nodes: int = 3, min_gpus: int = 0) -> Cluster:
+def gpu_nodes(draw: st.DrawFn, divisible: bool = False, max_nodes: int = 3, gpus: tuple[int, int] = (0, 3)) -> Cluster:
     """One to three nodes with up to three GPUs each, of two models."""
     gpu = st.builds(
         Gpu,
@@ -121,13 +121,13 @@ def gpu_nodes(draw: st.DrawFn, divisible: bool = False, max_nodes: int = 3, min_
         st.sampled_from((1000, 2000, 4000) if divisible else (0, 1000, 2000, 4000)),
         st.sampled_from((1000.0, 4000.0, 4000.0, float("inf"))),
         st.sampled_from((1.0, 1.0, 2.0)),
-        st.lists(gpu, min_size=min_gpus, max_size=3),
+        st.lists(gpu, min_size=gpus[0], max_size=gpus[1]),
     )
     nodes = draw(st.lists(node, min_size=1, max_size=max_nodes))
     return Cluster(
         "nodes",
         ClusterKind.NODES,
-        tuple(Node(f"n{i}", cores, memory, speed, tuple(gpus), _POWER) for i, (cores, memory, speed, gpus) in enumerate(nodes)),
+        tuple(Node(f"n{i}", cores, memory, speed, tuple(devices), _POWER) for i, (cores, memory, speed, devices) in enumerate(nodes)),
         network_gb_s=draw(st.sampled_from((1.0, float("inf")))),
         network_latency_s=draw(st.sampled_from((0.0, 0.125))),
     )
@@ -165,12 +165,12 @@ def divisible_cases(draw: st.DrawFn, clusters: st.SearchStrategy[Cluster], edges
     row = st.fixed_dictionaries(
         {
             "gap_s": GAPS,
-            "run_s": st.sampled_from((0.0, 1.0, 1.0, 2.0, 4.0, 16.0)),
+            "run_s": st.sampled_from((0.0, 1.0, 2.0, 4.0, 4.0, 16.0)),
             "size": st.sampled_from((0.5, 1.0, 2.0, 8.0)),
-            "compute_intensity": st.sampled_from((0.0, 0.25, 0.5, 0.75, 1.0)),
+            "compute_intensity": st.sampled_from((0.0, 0.25, 0.5, 0.75, 1.0, 1.0)),
             "kind": st.integers(0, 1),
             "cores_milli": st.sampled_from((500, 1000, 1000, 2000, 4000, 5000)),
-            "memory_mb": st.sampled_from((0.0, 0.0, 500.0, 1000.0, 3000.0, 5000.0)),
+            "memory_mb": st.sampled_from((0.0, 500.0, 1000.0, 1000.0, 3000.0, 5000.0)),
             "deadline_s": DEADLINES,
             "priority": st.integers(-1, 2),
             "user": st.integers(-1, 2),
@@ -224,7 +224,7 @@ def machine_cases(draw: st.DrawFn) -> Case:
 
 
 NODES = gpu_nodes(divisible=True)
-ONE_NODE = gpu_nodes(divisible=True, max_nodes=1, min_gpus=1)
+ONE_NODE = gpu_nodes(divisible=True, max_nodes=1, gpus=(1, 2))
 POOLS = st.integers(1, 8).map(pool)
 CASES: dict[tuple[WorkloadKind, ClusterKind], st.SearchStrategy[Case]] = {
     (WorkloadKind.RIGID, ClusterKind.POOL): pool_cases() | pool_cases(edges=True),

@@ -127,7 +127,7 @@ def test_a_policy_in_python_runs_in_the_same_engine(order: str, case: Case) -> N
 
 
 @pytest.mark.parametrize("policy", ["round_robin", "greedy", "cpu_only", "gpu_only"])
-@settings(max_examples=75)
+@settings(max_examples=150)
 @given(case=SINGLE | SINGLE_WITH_PARENTS)
 def test_divisible_tasks_under_committing_policies(policy: str, case: Case) -> None:
     schedule = run(case, policy)
