@@ -55,7 +55,7 @@ def arena(first_seed: int, seeds: int, n_tasks: int) -> Arena:
     return Arena(workloads, default_cluster(workloads[0]))
 
 
-def tune(name: str, *, evaluations: int = 300, seeds: int = 3, n_tasks: int = 3000, seed: int = 1) -> tuple[FloatArray, float, float]:
+def tune(name: str, *, evaluations: int = 600, seeds: int = 3, n_tasks: int = 3000, seed: int = 1) -> tuple[FloatArray, float, float]:
     """Search the parameters of a policy.
 
     Parameters
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the search from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("policy", choices=("priced", "oracle"))
-    parser.add_argument("--evaluations", type=int, default=300)
+    parser.add_argument("--evaluations", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)

@@ -12,9 +12,9 @@ from hybrid_ml_scheduler.core.workload import FloatArray
 
 def priced_params() -> FloatArray:
     """Return the parameters of `priced` (positions as in `engine.divisible`)."""
-    return np.array([0.0007764, 0.714, 1.224, 1.152, 0.2196, 0.002118, 0.002791, 0.0004131, 0.0007944])
+    return np.array([0.04017, 0.5514, 1.257, 1.14, 0.2302, 0.7177, 0.2413, 0.009907, 0.02518])
 
 
 def oracle_params() -> FloatArray:
     """Return the parameters of `oracle`."""
-    return np.array([0.1301, 0.4242, 1.054, 1.411, 0.2231, 1.873, 0.6455, 0.001628, 0.003755])
+    return np.array([0.03757, 0.471, 0.9185, 1.476, 0.2427, 1.478, 0.3304, 0.001631, 0.08297])
