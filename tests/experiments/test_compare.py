@@ -133,6 +133,7 @@ def test_first_and_load(trace):
     dense = run_comparison(trace, policies=["fcfs"], first=100, load=4.0, charts=False)
     assert part.workload.tasks == dense.workload.tasks == 100
     assert dense.results[0].metrics["mean_wait_s"] > part.results[0].metrics["mean_wait_s"]
+    assert set(dense.workload.notes) - set(part.workload.notes) == {"the arrival rate was multiplied by 4"}
 
 
 def test_bounds_are_below_every_policy(trace):

@@ -22,7 +22,12 @@ def outcome(value, name="x", *, saturated=False, **more):
 def summary(by_policy, seeds=4):
     workload, _ = station_run("any", 50, 1.0)
     stage = SimpleNamespace(
-        runs=Plan("steady", seeds=seeds).runs(generated=True), cluster=STATION, base=workload, workload=lambda run: workload, generated=True
+        runs=Plan("steady", seeds=seeds).runs(generated=True),
+        cluster=STATION,
+        base=workload,
+        workload=lambda run: workload,
+        generated=True,
+        load=None,
     )
     return summarise(stage, by_policy, np.full((len(by_policy), len(by_policy)), 0.25), {})
 

@@ -99,10 +99,13 @@ class Stage:
     cluster : Cluster
         The same for all runs.
     runs : tuple of RunSpec
+    load : float or None
+        Factor on the arrival rate, if there is one.
     """
 
     def __init__(self, plan: Plan, base: Workload | None = None) -> None:
         self._plan = plan
+        self.load = plan.load
         self.base = open_workload(plan.workload_spec, format=plan.format, lenient=plan.lenient, seed=plan.first_seed) if base is None else base
         self.generated = self.base.report.format == GENERATED
         self._named = None if plan.cluster_spec is None else open_cluster(plan.cluster_spec, workload=self.base)

@@ -170,7 +170,7 @@ def _workload_facts(stage: Stage, by_policy: OutcomesByPolicy) -> WorkloadFacts:
 
 
 def _notes(stage: Stage, by_policy: OutcomesByPolicy) -> list[str]:
-    notes = []
+    notes = [] if stage.load is None else [f"the arrival rate was multiplied by {stage.load:g}"]
     n_blocks = len({run.block for run in stage.runs})
     if n_blocks > 1:
         equal = [name for name, outcomes in by_policy.items() if all(outcome.metrics == outcomes[0].metrics for outcome in outcomes)]
