@@ -172,7 +172,8 @@ def _reject(problem: Problem, state: State, task: int) -> None:
     while True:
         for position in range(problem.child_ptr[current], problem.child_ptr[current + 1]):
             child = problem.child_idx[position]
-            if state.status[child] == PENDING:
+            # A child that can never fit either is rejected at its own arrival, whichever of the two comes first.
+            if state.status[child] == PENDING and problem.fits[child]:
                 state.status[child] = ORPHANED
                 state.counters[N_ORPHANED] += 1
                 stack[top] = child

@@ -134,12 +134,11 @@ def run_conservative(problem: Problem, truth: Law, state: State, queue: RankedQu
         rank = tree_first(queue.fit)
         depth = 0
         while rank >= 0 and depth < RESERVATION_DEPTH:
-            now_free = min(ends.profile_free[0], state.free_cores[0])
-            if tree_next(queue.fit, rank, now_free, np.inf, 0) < 0:
+            if tree_next(queue.fit, rank, state.free_cores[0], np.inf, 0) < 0:
                 break
             task = queue.row[rank]
             begins_now, steps = reserve(ends, steps, problem.cores[task], problem.requested[task])
-            if begins_now and problem.cores[task] <= state.free_cores[0]:
+            if begins_now:
                 _start_rank(problem, truth, state, queue, ends, rank)
             rank = tree_next(queue.fit, rank + 1, NOBODY - 1, np.inf, 0)
             depth += 1
@@ -197,9 +196,9 @@ def _conservative_pass(problem: Problem, truth: Law, state: State, tournament: T
     steps = build_profile(state, ends)
     aside = 0
     task = tournament.winner[1]
-    while task >= 0 and aside < len(set_aside) and tournament.fit.fewest[1] <= min(ends.profile_free[0], state.free_cores[0]):
+    while task >= 0 and aside < len(set_aside) and tournament.fit.fewest[1] <= state.free_cores[0]:
         begins_now, steps = reserve(ends, steps, problem.cores[task], problem.requested[task])
-        if begins_now and problem.cores[task] <= state.free_cores[0]:
+        if begins_now:
             _start_winner(problem, truth, state, tournament, ends, task, True)
         else:
             set_waiting(problem, tournament, task, False, now)

@@ -175,10 +175,17 @@ def _split_profile(ends: Ends, steps: int, at_s: float) -> tuple[int, int]:
 
 @compiled_inner
 def reserve(ends: Ends, steps: int, cores: int, length_s: float) -> tuple[bool, int]:
-    """Reserve the earliest stretch of the profile; returns whether it begins now, and the new number of steps."""
+    """Reserve the earliest stretch of the profile; returns whether it begins now, and the new number of steps.
+
+    What begins now holds the present instant, also if it is announced to take no time.
+    """
     first = _earliest(ends, steps, cores, length_s)
-    if length_s > 0.0:
-        last, steps = _split_profile(ends, steps, ends.profile_s[first] + length_s)
+    begin = ends.profile_s[first]
+    end = begin + length_s
+    if first == 0:
+        end = max(end, np.nextafter(begin, np.inf))
+    if end > begin:
+        last, steps = _split_profile(ends, steps, end)
         for place in range(first, last):
             ends.profile_free[place] -= cores
     return first == 0, steps
