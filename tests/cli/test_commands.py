@@ -174,4 +174,5 @@ def test_bench_prints_figures_next_to_targets(capsys: pytest.CaptureFixture[str]
     code, out, _ = outcome(capsys, "bench", "--repeats", "1", "--json", "bench.json")
     assert code == 0
     assert "at least 2,000,000" in out
+    assert "240 processors: fcfs; saf+easy\n" in out
     assert {"date", "machine", "figures"} == set(json.loads(Path("bench.json").read_text()))

@@ -37,6 +37,6 @@ def bench(
             verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
             rows.append([f"{figure.name}", format_number(figure.value), figure.unit, target, verdict])
         typer.echo(render(rows))
-        for note in dict.fromkeys(f"{figure.name}: {figure.note}" for figure in report.figures if figure.note):
-            typer.echo(note)
+        for note in dict.fromkeys(figure.note for figure in report.figures if figure.note):
+            typer.echo(f"{note}: {'; '.join(figure.name for figure in report.figures if figure.note == note)}")
     write_text("--json", json, lambda: json_format.dumps(report.to_dict(), indent=2, allow_nan=False))

@@ -153,7 +153,7 @@ class Inputs:
         if (self.pods is None) != (self.nodes is None):
             raise InputError("pods and nodes belong together; expected both or none")
         if self.trace is None:
-            generated = bench_traces.batch_trace("generated", bench_traces.HPC2N_JOBS, bench_traces.HPC2N_PROCESSORS, load=0.9, seed=0)
+            generated = bench_traces.batch_trace("generated", bench_traces.HPC2N_JOBS, bench_traces.HPC2N_PROCESSORS, bench_traces.HPC2N_LOAD, seed=0)
             self.trace_spec = str(self.folder / "generated.swf.gz")
             write_workload(generated, self.trace_spec)
         else:

@@ -19,7 +19,7 @@ from hybrid_ml_scheduler.core.workload import (
     no_edges,
 )
 
-HPC2N_JOBS, HPC2N_PROCESSORS = 202_871, 240
+HPC2N_JOBS, HPC2N_PROCESSORS, HPC2N_LOAD = 202_871, 240, 0.6
 SDSC_PROCESSORS = 128
 GPU_NODES, PODS = 1_213, 8_152
 
