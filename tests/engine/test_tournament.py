@@ -30,7 +30,7 @@ def busy(seed: int) -> Workload:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("backfill", ["none", "easy", "conservative"])
-@pytest.mark.parametrize("order", ["wfp3", "unicep"])
+@pytest.mark.parametrize("order", ["wfp3", "unicep", "lexp"])
 def test_the_tournament_equals_sorting_at_every_event(order: str, backfill: str, seed: int) -> None:
     workload = busy(seed)
     tasks = workload.tasks

@@ -27,15 +27,18 @@ class Order(IntEnum):
     PRIORITY = 10
     WFP3 = 11
     UNICEP = 12
+    SQF = 13
+    LQF = 14
+    LEXP = 15
 
 
-DYNAMIC_ORDERS = (Order.WFP3, Order.UNICEP)
+DYNAMIC_ORDERS = (Order.WFP3, Order.UNICEP, Order.LEXP)
 """Orders whose key changes while a task waits."""
 
 FLOOR_S = 0.1
 """Times are floored at this many seconds inside a logarithm or a quotient, as the published formulas do."""
 
-_WFP3, _UNICEP = int(Order.WFP3), int(Order.UNICEP)
+_WFP3, _LEXP = int(Order.WFP3), int(Order.LEXP)
 
 
 def processors(workload: Workload) -> FloatArray:
@@ -85,6 +88,10 @@ def static_keys(order: Order, workload: Workload) -> FloatArray:
             return r * n
         case Order.LAF:
             return -(r * n)
+        case Order.SQF:
+            return n.copy()
+        case Order.LQF:
+            return -n
         case Order.F1:
             return np.log10(np.maximum(r, FLOOR_S)) * n + 870.0 * log_s
         case Order.F2:
@@ -121,25 +128,31 @@ def ranks(keys: FloatArray) -> tuple[np.ndarray, np.ndarray]:
 
 @compiled
 def dynamic_key(order: int, wait_s: float, requested_s: float, processors_: float) -> float:
-    """Return the key of WFP3 or UNICEP after a wait, in the arithmetic of the published formulas.
+    """Return the key of an order that changes with the wait (`DYNAMIC_ORDERS`), in the arithmetic of the published formulas.
 
     References
     ----------
     .. [1] Tang, Lan, Desai, Buettner, "Fault-aware, utility-based job scheduling on Blue Gene/P", CLUSTER 2009 (WFP3, UNICEP).
+    .. [2] Carastan-Santos, de Camargo, Trystram, Zrigui, "One can only gain by replacing EASY backfilling", CCGRID 2019 (LEXP).
     """
     r = max(requested_s, FLOOR_S)
     if order == _WFP3:
         return float(-((wait_s / r) ** 3) * processors_)
+    if order == _LEXP:
+        # The expansion factor is (w + r) / r; w / r ranks alike.
+        return float(-wait_s / r)
     return float(-(wait_s + 1e-15) / (np.log2(processors_ + 1e-15) * r))
 
 
 @compiled
 def dynamic_slope(order: int, requested_s: float, processors_: float) -> float:
-    """Return how fast a task rises under WFP3 or UNICEP, per second of waiting.
+    """Return how fast a task rises under an order of `DYNAMIC_ORDERS`, per second of waiting.
 
     Among waiting tasks ``dynamic_slope * wait`` ranks as `dynamic_key` does, the largest first: for WFP3 it is the cube root of the key.
     """
     r = max(requested_s, FLOOR_S)
     if order == _WFP3:
         return float(np.cbrt(processors_) / r)
+    if order == _LEXP:
+        return float(1.0 / r)
     return float(1.0 / (np.log2(processors_ + 1e-15) * r))

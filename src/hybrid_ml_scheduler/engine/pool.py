@@ -2,7 +2,7 @@
 
 - A fixed order without backfilling: waiting tasks in a binary heap; the head blocks.
 - A fixed order with backfilling: waiting tasks ranked once, as leaves of a tree (`tree`) that finds the next one which may start.
-- An order that changes with the time (WFP3, UNICEP): a tournament (`tournament`) that is played again only where keys have crossed.
+- An order that changes with the time (WFP3, UNICEP, LEXP): a tournament (`tournament`) that is played again only where keys have crossed.
 """
 
 from __future__ import annotations

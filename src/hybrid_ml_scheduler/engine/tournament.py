@@ -1,8 +1,8 @@
 """Waiting tasks under an order whose keys change with the time, without comparing all of them anew at every event.
 
-WFP3 and UNICEP rank tasks by ``slope * (now - arrival)``, a straight line in time for each task (WFP3 by its cube, which ranks alike). Two lines
-cross at most once after the present. So a knock-out tournament over the waiting tasks keeps its result until the first crossing inside it: every
-node notes until when its winner is certain, and only those whose time has come play again (a kinetic tournament [1]_).
+WFP3, UNICEP and LEXP rank tasks by ``slope * (now - arrival)``, a straight line in time for each task (WFP3 by its cube, which ranks alike). Two
+lines cross at most once after the present. So a knock-out tournament over the waiting tasks keeps its result until the first crossing inside it:
+every node notes until when its winner is certain, and only those whose time has come play again (a kinetic tournament [1]_).
 
 References
 ----------

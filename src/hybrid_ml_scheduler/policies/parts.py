@@ -55,6 +55,7 @@ class Part:
 
 
 _SC17 = "Carastan-Santos, de Camargo, SC 2017"
+_CCGRID19 = "Carastan-Santos et al., CCGRID 2019"
 _QUEUEING = "textbook"
 _MAHESWARAN = "Maheswaran et al., JPDC 59(2), 1999"
 _FGD_PAPER = "Weng et al., USENIX ATC 2023"
@@ -70,10 +71,13 @@ ORDERS = (
     _order("fcfs", Order.FCFS, "First come, first served", _QUEUEING),
     _order("sjf", Order.SJF, "Shortest requested time first", "Smith, Naval Research Logistics Quarterly 3, 1956"),
     _order("ljf", Order.LJF, "Longest requested time first", "Graham, SIAM J. Applied Mathematics 17(2), 1969"),
-    _order("saf", Order.SAF, "Smallest area (requested time x processors) first", "Carastan-Santos et al., CCGRID 2019"),
-    _order("laf", Order.LAF, "Largest area first", "Carastan-Santos et al., CCGRID 2019"),
+    _order("saf", Order.SAF, "Smallest area (requested time x processors) first", _CCGRID19),
+    _order("laf", Order.LAF, "Largest area first", _CCGRID19),
     _order("wfp3", Order.WFP3, "Largest (wait / requested time)^3 x processors first", _TANG),
     _order("unicep", Order.UNICEP, "Largest wait / (log2(processors) x requested time) first", _TANG),
+    _order("sqf", Order.SQF, "Fewest processors first", _CCGRID19),
+    _order("lqf", Order.LQF, "Most processors first", _CCGRID19),
+    _order("lexp", Order.LEXP, "Largest expansion factor (wait + requested time) / requested time first", _CCGRID19),
     _order("f1", Order.F1, "Smallest log10(r) n + 870 log10(s) first", _SC17),
     _order("f2", Order.F2, "Smallest sqrt(r) n + 25600 log10(s) first", _SC17),
     _order("f3", Order.F3, "Smallest r n + 6860000 log10(s) first", _SC17),
