@@ -110,6 +110,13 @@ def test_choices_made_on_arrival_are_kept() -> None:
     assert run("fcfs+place_round_robin+split_gpu", workload, cluster).start_s.tolist() == [0.0, 0.0, 10.0]
 
 
+def test_the_least_loaded_gpu_counts_running_and_waiting_tasks() -> None:
+    # Tasks 0 to 2 run on the three GPUs, 3 to 5 wait one on each; at 6 s the task on GPU 1 is done, so GPU 1 has the fewest.
+    workload = divisible([0.0, 1.0, 2.0, 3.0, 3.0, 3.0, 7.0], [100.0, 50.0, 100.0, 100.0, 100.0, 100.0, 10.0])
+    schedule = run("gpu_only", workload, nodes(node(1, gpu(), gpu(), gpu())))
+    assert schedule.gpu_mask.tolist() == [1, 2, 4, 1, 2, 4, 2]
+
+
 def test_choices_of_mct_change_at_the_next_event() -> None:
     """Task 2 waits for GPU 0, expected to be free at 10 s and before GPU 1 (12 s). In truth GPU 1 is free at 1 s and GPU 0 at 50 s."""
     workload = divisible([0.0, 0.0, 0.5], [100.0, 120.0, 50.0], work_s=[500.0, 10.0, 50.0])
