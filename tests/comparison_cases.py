@@ -44,6 +44,7 @@ def station_run(policy: str, n: int, pace: float, seed: int = 0) -> tuple[Worklo
         decision_order=np.arange(n),
         engine_s=0.01,
         policy=policy,
+        decided_by=np.zeros(n, dtype=np.int8),
     )
     return workload, schedule
 

@@ -58,6 +58,7 @@ def make_schedule(workload, start, finish, *, ready=None, cpu_end=None, gpu_end=
         decision_order=np.flatnonzero(ran),
         engine_s=0.0,
         policy="hand",
+        decided_by=np.zeros(n, dtype=np.int8),
     )
 
 

@@ -74,6 +74,29 @@ class TaskStatus(IntEnum):
     """An ancestor was rejected, so its data will never come."""
 
 
+class DecidedBy(IntEnum):
+    """Who took the decision that started a task."""
+
+    RULE = 0
+    """A rule that has no model."""
+    MODEL = 1
+    """A learned model."""
+    EXPLORATION = 2
+    """A learned policy's deliberate, seeded try of another option."""
+    FALLBACK_COLD = 3
+    """The rule behind a learned policy: the model has not been checked against enough outcomes yet."""
+    FALLBACK_RANGE = 4
+    """The rule: features are missing, or a prediction is out of its range."""
+    FALLBACK_ERROR = 5
+    """The rule: the model's recent predictions are worse than the nominal times."""
+    FALLBACK_LOSING = 6
+    """The rule: the model loses to it in the running shadow comparison."""
+
+
+FIRST_FALLBACK = DecidedBy.FALLBACK_COLD
+"""Codes from here on are decisions of the fallback rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """What happened to every task of a run; row ``i`` belongs to row ``i`` of the workload.
@@ -98,6 +121,8 @@ class Schedule:
         Wall time of the simulation alone, in seconds.
     policy : str
         Name of the policy.
+    decided_by : ndarray of int8, shape (n,)
+        `DecidedBy` codes: who took the decision to start each task; `DecidedBy.RULE` for those that did not start.
     """
 
     status: NDArray[np.int8]
@@ -112,6 +137,7 @@ class Schedule:
     decision_order: IntArray
     engine_s: float
     policy: str
+    decided_by: NDArray[np.int8]
 
     @property
     def finished(self) -> NDArray[np.bool_]:
@@ -155,6 +181,8 @@ class CompiledPolicy:
         Seed of its own random choices.
     arrays : mapping of str to ndarray
         Larger inputs (learned models, predicted times).
+    fallback : CompiledPolicy or None
+        The rule behind a learned policy: it decides where the model must not.
     """
 
     name: str
@@ -164,6 +192,7 @@ class CompiledPolicy:
     clairvoyant: bool = False
     seed: int = 0
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    fallback: CompiledPolicy | None = None
 
 
 class DecisionView(Protocol):

@@ -100,6 +100,7 @@ def schedule_of(problem: Problem, state: State, policy: str, engine_s: float) ->
         decision_order=state.start_log[: state.counters[N_STARTED]].copy(),
         engine_s=engine_s,
         policy=policy,
+        decided_by=state.decided_by,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, memory_bytes
-from hybrid_ml_scheduler.core.decision import TaskStatus
+from hybrid_ml_scheduler.core.decision import DecidedBy, TaskStatus
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError, WorkloadError
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray, Workload, WorkloadKind, child_columns
 
@@ -106,6 +106,7 @@ class State(NamedTuple):
     heap_time: FloatArray
     heap_key: IntArray
     heap_load: IntArray
+    decided_by: NDArray[np.int8]
 
 
 def build_problem(workload: Workload, cluster: Cluster) -> Problem:
@@ -289,6 +290,7 @@ def build_state(problem: Problem) -> State:
         heap_time=np.zeros(capacity),
         heap_key=np.zeros(capacity, dtype=np.int64),
         heap_load=np.zeros(capacity, dtype=np.int64),
+        decided_by=np.full(n, DecidedBy.RULE, dtype=np.int8),
     )
 
 

@@ -19,7 +19,7 @@ ENTRY_POINTS = "hybrid_ml_scheduler.policies"
 """Entry point group of policies of the user's own: each names a callable ``(tasks: Tasks, cluster: Cluster, seed: int) -> Policy``."""
 
 Provider = Callable[[str, Workload, Cluster, int], CompiledPolicy]
-"""Makes a compiled policy of a name for a workload, a cluster and a seed; learned policies come through one."""
+"""Makes a compiled policy of a whole spelling (``name[:MODEL@VERSION][+part...]``) for a workload, a cluster and a seed."""
 
 _KINDS = (
     (WorkloadKind.RIGID, ClusterKind.POOL),
@@ -81,6 +81,12 @@ def register_provider(spec: PolicySpec, provider: Provider) -> None:
     _PROVIDERS[spec.name] = (spec, provider)
 
 
+def _provided(spelling: str) -> str | None:
+    """Return the provider's name with which a spelling begins, if it does."""
+    first = spelling.split("+")[0].split(":")[0]
+    return first if first in _PROVIDERS else None
+
+
 @cache
 def _composition_spec(name: str) -> PolicySpec:
     composition = parse(name)
@@ -139,8 +145,9 @@ def compile_policy(name: str, workload: Workload, cluster: Cluster, seed: int = 
                 key, workload.name, f"it is for {_wanted(preset.kinds)}, not for {_TASKS[workload.kind]} on {_MACHINES[cluster.kind]}"
             )
         return preset.build(key, workload.kind, cluster.kind, seed)
-    if key in _PROVIDERS:
-        return _PROVIDERS[key][1](key, workload, cluster, seed)
+    provided = _provided(key)
+    if provided is not None:
+        return _PROVIDERS[provided][1](key, workload, cluster, seed)
     if key in _own_policies():
         return _make_own(key, workload.tasks, cluster, seed)
     composition = parse(key, whole=[*_PRESETS, *_PROVIDERS, *_own_policies()])
