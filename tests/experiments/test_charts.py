@@ -18,7 +18,19 @@ def pool_run(arrival, start, run, cores, processors):
     tasks = Tasks(np.arange(n), arrival, np.asarray(cores) * 1000, nothing, nothing, np.zeros(n), run, **no_edges(n))
     workload = Workload("hand", WorkloadKind.RIGID, tasks, Truth(run), ReadReport("swf", n))
     schedule = Schedule(
-        np.full(n, 3, dtype=np.int8), arrival, start, start + run, start + run, unknown, nothing, nothing, unknown, np.arange(n), 0.1, "hand"
+        np.full(n, 3, dtype=np.int8),
+        arrival,
+        start,
+        start + run,
+        start + run,
+        unknown,
+        nothing,
+        nothing,
+        unknown,
+        np.arange(n),
+        0.1,
+        "hand",
+        np.zeros(n, dtype=np.int8),
     )
     return workload, Cluster("pool", ClusterKind.POOL, (Node("pool", processors * 1000),)), schedule
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -83,7 +84,7 @@ def register_provider(spec: PolicySpec, provider: Provider) -> None:
 
 def _provided(spelling: str) -> str | None:
     """Return the provider's name with which a spelling begins, if it does."""
-    first = spelling.split("+")[0].split(":")[0]
+    first = re.split("[+:]", spelling, maxsplit=1)[0]
     return first if first in _PROVIDERS else None
 
 
