@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated
 
 import typer
@@ -101,3 +102,34 @@ def split_names(option: str, names: str | None) -> list[str] | None:
     if twice is not None:
         raise InputError(f"{option}: {twice!r} stands there twice; expected each name once")
     return parts
+
+
+_TIME = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<unit>s|m|h|)")
+_UNIT_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(option: str, text: str) -> float:
+    """Read a length of time.
+
+    Parameters
+    ----------
+    option : str
+        Name of the option, for the message.
+    text : str
+        A number of seconds, or one with ``s``, ``m`` (minutes) or ``h`` behind it.
+
+    Returns
+    -------
+    float
+        Seconds, finite and above 0.
+
+    Raises
+    ------
+    InputError
+        If it is no such text.
+    """
+    match = _TIME.fullmatch(text.strip())
+    value = float(match["number"]) * _UNIT_S[match["unit"]] if match else 0.0
+    if not 0 < value < math.inf:
+        raise InputError(f"{option}: {text!r} is not usable; expected a time above 0 such as 90, 10s, 2m or 1h")
+    return value

@@ -7,7 +7,6 @@ nothing: a machine is as fast as it is.
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -16,14 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.core.cluster import Cluster
 from hybrid_ml_scheduler.core.decision import Decision, DecisionView
 from hybrid_ml_scheduler.core.errors import EngineError, InputError
@@ -32,6 +29,7 @@ from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.experiments import bench_traces
 from hybrid_ml_scheduler.experiments.compare import run_comparison
 from hybrid_ml_scheduler.experiments.fill import fill
+from hybrid_ml_scheduler.experiments.machine import machine
 from hybrid_ml_scheduler.policies import compile_policy, list_policies
 from hybrid_ml_scheduler.workloads.clusters import default_cluster, open_cluster, pool
 from hybrid_ml_scheduler.workloads.export import write_workload
@@ -43,7 +41,6 @@ GROWTH_POLICIES = ("fcfs+easy", "saf+easy", "wfp3+easy")
 GRAPH_TASKS, GRAPH_MACHINES = 1_000, 8
 FORTY, DEADLINE_FACTOR, PRIORITIES = 40, 2.0, 10
 MIB = 1 << 20
-PACKAGES = ("numba", "numpy", "polars", "scipy")
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of steps done, of all steps, and what is under way."""
@@ -328,21 +325,6 @@ def run_benchmarks(
     return Report(datetime.now(UTC).isoformat(timespec="seconds"), machine(), tuple(figures))
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures depend on: the machine and the versions."""
-    processors = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    memory_kib = [int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
-    return {
-        "processor": processors[0] if processors else platform.machine(),
-        "cores": os.cpu_count() or 1,
-        "memory_gib": round(memory_kib[0] / 1024**2, 1) if memory_kib else None,
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "hybrid-ml-scheduler": __version__,
-        **{package: version(package) for package in PACKAGES},
-    }
-
-
 def _engine_s(workload: Workload, cluster: Cluster, name: str, repeats: int) -> list[float]:
     """Return the seconds of the simulation alone, after one run to warm up."""
     policy = compile_policy(name, workload, cluster, seed=0)
@@ -366,8 +348,3 @@ def _output_of(command: list[str]) -> str:
     if done.returncode:
         raise EngineError(f"a measured command ended with exit code {done.returncode}: {done.stderr.strip()}")
     return done.stdout
-
-
-def _lines(path: str) -> list[str]:
-    """Return the lines of a file of the system, none where it does not have it."""
-    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).is_file() else []

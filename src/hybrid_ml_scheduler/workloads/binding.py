@@ -14,14 +14,16 @@ from hybrid_ml_scheduler.core.errors import WorkloadError
 from hybrid_ml_scheduler.core.workload import Workload, WorkloadKind, check_workload
 from hybrid_ml_scheduler.workloads.dot import bind_kernels
 from hybrid_ml_scheduler.workloads.kernels import measured_kernels
+from hybrid_ml_scheduler.workloads.measured import bind_measured
 from hybrid_ml_scheduler.workloads.synthetic import PRESETS, slowdowns
 
 
 def bind_to_cluster(workload: Workload, cluster: Cluster) -> Workload:
     """Return the workload with everything that follows from the cluster filled in.
 
-    A graph of kernel names on a ``kernels:`` cluster gets its run times per machine (visible and true) and the time of one tile on every edge. A
-    generated workload gets the slow-downs of the cluster's GPU models, if it was generated for others. Everything else is returned as it is.
+    A graph of kernel names on a ``kernels:`` cluster gets its run times per machine (visible and true) and the time of one tile (of the parent's
+    result, with a table of ``hms profile``) on every edge. A generated workload gets the slow-downs of the cluster's GPU models, if it was generated
+    for others. Everything else is returned as it is.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ def bind_to_cluster(workload: Workload, cluster: Cluster) -> Workload:
     kernels = cluster.meta.get("kernels")
     if kernels is not None:
         return _with_kernel_times(workload, cluster, kernels)
+    if "measured" in cluster.meta:
+        return bind_measured(workload, cluster)
     preset = PRESETS.get(str(workload.meta.get("preset")))
     slow = workload.truth.slowdown
     if preset is not None and slow is not None and not set(cluster.gpu_models) <= set(workload.truth.gpu_models):

@@ -14,6 +14,7 @@ from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Node
 from hybrid_ml_scheduler.core.errors import ClusterError, InputError, UnknownNameError
 from hybrid_ml_scheduler.core.workload import MILLI, Workload, WorkloadKind
 from hybrid_ml_scheduler.workloads.cluster_file import read_cluster_file
+from hybrid_ml_scheduler.workloads.measured import is_measured_table, measured_cluster
 from hybrid_ml_scheduler.workloads.openb_nodes import openb_cluster
 
 MAX_POOL = 10_000_000
@@ -107,7 +108,8 @@ def open_cluster(spec: str, *, workload: Workload | None = None) -> Cluster:
     ----------
     spec : str
         ``workstation``; ``pool:N``, or ``pool`` with N from the header of `workload`; ``openb:PATH`` or a path ending in ``.csv`` or ``.csv.gz``, a
-        node list; ``kernels:PATH@HOST`` with ``#TILE_BYTES`` if need be; the path of any other file, read as YAML.
+        node list; ``kernels:PATH@HOST`` with ``#TILE_BYTES`` if need be, or with a table of ``hms profile``; the path of any other file, read as
+        YAML.
     workload : Workload, optional
         What is to run there; only ``pool`` without a number looks at it.
 
@@ -143,6 +145,10 @@ def open_cluster(spec: str, *, workload: Workload | None = None) -> Cluster:
         match = _KERNELS.fullmatch(spec)
         if match is None:
             raise ClusterError(f"cluster {spec!r}: expected kernels:PATH@HOST, or kernels:PATH@HOST#TILE_BYTES")
+        if is_measured_table(match["path"]):
+            if match["tile"] is not None:
+                raise ClusterError(f"cluster {spec!r}: a table of hms profile has no tiles; expected kernels:PATH@HOST")
+            return measured_cluster(match["path"], match["host"])
         return kernel_cluster(match["path"], match["host"], None if match["tile"] is None else int(match["tile"]))
     if spec.lower().endswith((".csv", ".csv.gz")):
         return openb_cluster(spec)

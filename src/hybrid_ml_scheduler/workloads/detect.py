@@ -57,6 +57,10 @@ def detect_format(source: Source) -> str:
     if head.startswith(_PARQUET):
         return "tabular"
     text = head.lstrip()
+    if text.startswith(b"# hms-profile "):
+        source.fail(
+            "this is a table of measured kernels, not a workload", "a task graph as the workload, and this file as --cluster kernels:PATH@HOST"
+        )
     found = None
     if text.startswith((b"{", b"[")):
         found = _json_format(source)
