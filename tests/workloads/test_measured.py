@@ -17,6 +17,7 @@ from hybrid_ml_scheduler.workloads.clusters import open_cluster
 from hybrid_ml_scheduler.workloads.measured import MeasuredRow, MeasuredTable, read_measured_table
 from hybrid_ml_scheduler.workloads.open import open_workload
 from hybrid_ml_scheduler.workloads.synthetic import generate
+from reader_cases import spoiled
 
 GPUS = [{"name": "gpu0", "link_gb_s": 10.0, "copy_latency_s": 1e-5}, {"name": "gpu1", "link_gb_s": 5, "copy_latency_s": 0}]
 
@@ -132,9 +133,9 @@ FIRST, HEADER, *LINES = CPU_ONLY.text().splitlines()
         ([FIRST, HEADER], "no data row"),
         ([FIRST, HEADER.replace("median_s", "mean_s"), *LINES], "columns median_s are missing"),
         ([FIRST, HEADER + ",more", *LINES], "unknown columns"),
-        ([FIRST, HEADER, LINES[0], LINES[0]], "line 4: matmul of size 64 on cpu stands there twice"),
+        ([FIRST, HEADER, LINES[0], LINES[0]], "line 4: 'matmul' of size 64 on 'cpu' stands there twice"),
         ([FIRST, HEADER, LINES[0].replace("cpu,1", "gpu0,0")], "line 3: device is 'gpu0'"),
-        ([FIRST, HEADER, LINES[0].replace("cpu,1", "cpu,0")], "line 3: cores is 0 on device cpu"),
+        ([FIRST, HEADER, LINES[0].replace("cpu,1", "cpu,0")], "line 3: cores is 0 on device 'cpu'"),
         ([FIRST, HEADER, "matmul,64,cpu,1,4,0.1,0.2,0.3,0.05,0.4,3"], "line 3: the times are 0.05, 0.2, 0.1"),
         ([FIRST, HEADER, "matmul,64,cpu,1,4,0,0,0,0,0,3"], "line 3: the times are 0"),
         ([FIRST, HEADER, "matmul,64,cpu,1,4,nan,0.1,0.1,0.1,0.1,3"], "line 3: .*nan"),
@@ -146,3 +147,20 @@ def test_tables_that_are_wrong(tmp_path, lines, message):
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(DataFileError, match=message):
         read_measured_table(path)
+
+
+@given(spoiled(TABLE.text().encode()))
+def test_spoiled_tables_are_read_or_refused(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("t") / "kernels.csv"
+    path.write_bytes(data)
+    try:
+        table = read_measured_table(path)
+    except DataFileError as error:
+        message = str(error)
+    else:
+        message = ""
+        devices = {"cpu", *table.gpu_names}
+        assert all(0 < row.min_s <= row.median_s <= row.max_s and row.device in devices for row in table.rows)
+        assert 0 <= table.transfer_s(1000) < float("inf")
+    assert len(message) < 1500
+    assert not message or str(path) in message

@@ -23,7 +23,7 @@ from hybrid_ml_scheduler.core.cluster import MB
 from hybrid_ml_scheduler.core.constants import GPU_MODELS, MB_PER_GB
 from hybrid_ml_scheduler.core.errors import InputError, NothingToReportError
 from hybrid_ml_scheduler.experiments.machine import machine
-from hybrid_ml_scheduler.experiments.profile_gpus import GpuDevice, Link, find_gpus, measure_link
+from hybrid_ml_scheduler.experiments.profile_gpus import GPU_ERRORS, GpuDevice, Link, find_gpus, measure_link
 from hybrid_ml_scheduler.experiments.profile_kernels import KERNELS, CpuDevice, Device, Kernel
 from hybrid_ml_scheduler.experiments.profile_timing import Budget, Clock, LeftOut, first_line, measure
 from hybrid_ml_scheduler.workloads.measured import CPU, MeasuredRow, MeasuredTable
@@ -174,7 +174,7 @@ def run_profile(
         try:
             linked.append((gpu, measure_link(gpu.module, clock)))
             devices.append(gpu)
-        except (RuntimeError, MemoryError) as error:
+        except (*GPU_ERRORS, MemoryError) as error:
             left_out.append(f"{gpu.name} ({gpu.module.model}): {first_line(error)}")
     # Sizes go up in the outermost loop: what large sizes lack is then missing on all devices alike.
     steps = list(product(wanted, chosen, devices))

@@ -24,6 +24,9 @@ LIBRARIES = ("cupy", "torch")
 LINK_BYTES = 64 * 1024**2
 """Size of the copy that measures the host link."""
 
+GPU_ERRORS = (RuntimeError, ImportError, OSError)
+"""What the libraries raise when the GPU, its driver or a library of its vendor fails; the latter are loaded at first use."""
+
 _COPIES = 7
 
 
@@ -334,7 +337,7 @@ def find_gpus(load: Callable[[str], Any] = _module_of) -> tuple[list[GpuDevice],
                 found: list[ArrayModule] = [CupyModule(module, index) for index in range(module.cuda.runtime.getDeviceCount())]
             else:
                 found = [TorchModule(module, index) for index in range(module.cuda.device_count() if module.cuda.is_available() else 0)]
-        except (ImportError, RuntimeError, OSError) as error:  # the drivers are missing or do not fit: both libraries say so in their own ways
+        except GPU_ERRORS as error:
             notes.append(f"{library} cannot be used: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
             continue
         if found:

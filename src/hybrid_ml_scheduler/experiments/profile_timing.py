@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hybrid_ml_scheduler.experiments.profile_gpus import GPU_ERRORS
 from hybrid_ml_scheduler.experiments.profile_kernels import Device, Kernel, Run
 from hybrid_ml_scheduler.workloads.measured import CPU, MeasuredRow
 
@@ -107,10 +108,10 @@ def measure(device: Device, kernel: Kernel, size: int, budget: Budget, s_per_wor
                 times_s.append(_time_s(run, budget.clock))
     except MemoryError as error:
         raise LeftOut("its arrays do not fit into the memory") from error
-    except RuntimeError as error:
+    except GPU_ERRORS as error:
         if device.name == CPU:
             raise
-        raise LeftOut(first_line(error)) from error  # GPU libraries report whatever goes wrong there so
+        raise LeftOut(first_line(error)) from error
     low_s, median_s, high_s = np.quantile(times_s, (0.25, 0.5, 0.75)).tolist()
     return MeasuredRow(
         kernel=kernel.name,

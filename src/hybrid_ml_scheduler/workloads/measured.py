@@ -176,13 +176,15 @@ def read_measured_table(path: str | Path) -> MeasuredTable:
     seen: set[tuple[str, int, str, int]] = set()
     for row, line in zip(rows, lines.tolist(), strict=True):
         if row.device not in devices:
-            source.fail(f"device is {shown(row.device)}", f"one of {', '.join(sorted(devices))}, as the first line says", line)
+            source.fail(f"device is {shown(row.device)}", f"{CPU}, or the name of a GPU in the first line", line)
         if (row.cores == 0) == (row.device == CPU):
-            source.fail(f"cores is {row.cores} on device {row.device}", "at least 1 on the CPU, 0 on a GPU", line)
+            source.fail(f"cores is {row.cores} on device {shown(row.device)}", "at least 1 on the CPU, 0 on a GPU", line)
         key = (row.kernel, row.size, row.device, row.cores)
         if key in seen:
             source.fail(
-                f"{row.kernel} of size {row.size} on {row.device} stands there twice", "each kernel, size, device and number of cores once", line
+                f"{shown(row.kernel)} of size {row.size} on {shown(row.device)} stands there twice",
+                "each kernel, size, device and number of cores once",
+                line,
             )
         seen.add(key)
     return MeasuredTable(facts, rows)
