@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fake_gpus import FakeCupy, Watch
 from hybrid_ml_scheduler.core.errors import InputError, NothingToReportError
+from hybrid_ml_scheduler.experiments import machine
 from hybrid_ml_scheduler.experiments import profile as profiling
 from hybrid_ml_scheduler.experiments.profile import Profile, available_cores, run_profile
 from hybrid_ml_scheduler.experiments.profile_gpus import CupyModule, GpuDevice, Link
@@ -199,6 +201,22 @@ def test_a_gpu_without_a_common_size_is_not_in_the_cluster(tmp_path: Path) -> No
     path.write_text(profile.cluster_yaml())
     assert open_cluster(str(path)).nodes[0].gpus == ()
     assert "gpu0 is left out" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("before_s", "after_s", "wall_s", "cores"), [(5.0, 8.0, 2.0, 1.5), (5.0, 4.99, 2.0, 0.0), (None, 4.0, 1.0, None), (4.0, None, 1.0, None)]
+)
+def test_others_are_counted_in_cores(before_s: float | None, after_s: float | None, wall_s: float, cores: float | None) -> None:
+    assert profiling._busy_cores(before_s, after_s, wall_s) == cores
+
+
+def test_our_own_work_does_not_count_as_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = SimpleNamespace(user=4.0, system=2.0)
+    monkeypatch.setattr(machine, "_lines", lambda _: ["cpu  300 100 200 9000 50 10 20 70 5 5", "cpu0 1 1 1 1 1 1 1 1 1 1"])
+    monkeypatch.setattr(machine, "os", SimpleNamespace(sysconf=lambda _: 100, times=lambda: ours))
+    assert machine.others_busy_s() == pytest.approx(7.0 - 6.0)
+    monkeypatch.setattr(machine, "_lines", lambda _: [])
+    assert machine.others_busy_s() is None
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from hybrid_ml_scheduler.core.errors import InputError
 if TYPE_CHECKING:
     from hybrid_ml_scheduler.experiments.profile import Profile
 
+BUSY_CORES = 0.1
+"""From here on others are said to have disturbed the measurements."""
 CLUSTER_FILE, TABLE_FILE = "cluster.yaml", "kernels.csv"
 
 
@@ -83,5 +85,7 @@ def _print(measured: Profile, out: str) -> None:
     typer.echo(render([["kernel", "size", *titles], *([k, str(n), *(cells.get((k, n, *place), "") for place in columns)] for k, n in lines)]))
     for text in measured.left_out:
         typer.echo(f"left out: {text}")
+    if facts["others_busy_cores"] is not None and facts["others_busy_cores"] >= BUSY_CORES:
+        typer.echo(f"! disturbed: other programs kept {facts['others_busy_cores']:.2g} cores busy meanwhile; repeat it on an idle machine")
     typer.echo(f"\ntasks on this machine:   --cluster {out}/{CLUSTER_FILE}")
     typer.echo(f"graphs of these kernels: --cluster kernels:{out}/{TABLE_FILE}@{facts['host']}")

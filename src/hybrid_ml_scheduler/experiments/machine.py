@@ -28,6 +28,19 @@ def machine() -> dict[str, Any]:
     }
 
 
+def others_busy_s() -> float | None:
+    """Return the CPU time that others have used on this machine since it started, in seconds: the hypervisor's included, ours left out.
+
+    None where the system does not say. Differences between two calls are what counts.
+    """
+    total = next((line.split()[1:] for line in _lines("/proc/stat") if line.startswith("cpu ")), None)
+    if total is None:
+        return None
+    user, nice, system, _idle, _io_wait, irq, soft_irq, steal = map(int, total[:8])
+    ours = os.times()
+    return (user + nice + system + irq + soft_irq + steal) / os.sysconf("SC_CLK_TCK") - ours.user - ours.system
+
+
 def _lines(path: str) -> list[str]:
     """Return the lines of a file of the system, none where it does not have it."""
     return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).is_file() else []

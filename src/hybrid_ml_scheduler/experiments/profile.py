@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_info
 from hybrid_ml_scheduler.core.cluster import MB
 from hybrid_ml_scheduler.core.constants import GPU_MODELS, MB_PER_GB
 from hybrid_ml_scheduler.core.errors import InputError, NothingToReportError
-from hybrid_ml_scheduler.experiments.machine import machine
+from hybrid_ml_scheduler.experiments.machine import machine, others_busy_s
 from hybrid_ml_scheduler.experiments.profile_gpus import GPU_ERRORS, GpuDevice, Link, find_gpus, measure_link
 from hybrid_ml_scheduler.experiments.profile_kernels import KERNELS, CpuDevice, Device, Kernel
 from hybrid_ml_scheduler.experiments.profile_timing import Budget, Clock, LeftOut, first_line, measure
@@ -179,6 +179,7 @@ def run_profile(
     # Sizes go up in the outermost loop: what large sizes lack is then missing on all devices alike.
     steps = list(product(wanted, chosen, devices))
     budget = Budget(budget_s, len(steps), clock)
+    others_s, began_s = others_busy_s(), time.monotonic()
     rows: list[MeasuredRow] = []
     s_per_work: dict[tuple[str, str, int], float] = {}
     for size, kernel, device in steps:
@@ -193,10 +194,13 @@ def run_profile(
         else:
             rows.append(row)
             s_per_work[key] = row.median_s / kernel.work(size)
+    others = _busy_cores(others_s, others_busy_s(), time.monotonic() - began_s)
     if not rows:
         raise NothingToReportError(f"a budget of {budget_s:g} s is too short to measure anything here; expected a longer budget or smaller sizes")
     memory_gb = None if host["memory_gib"] is None else host_bytes / MB / MB_PER_GB
-    return Profile(MeasuredTable(_facts(host, most, linked, budget_s, command), tuple(rows)), tuple(linked), memory_gb, tuple(left_out), tuple(notes))
+    return Profile(
+        MeasuredTable(_facts(host, most, linked, budget_s, command, others), tuple(rows)), tuple(linked), memory_gb, tuple(left_out), tuple(notes)
+    )
 
 
 def _checked(kernels: Sequence[str] | None, sizes: Sequence[int] | None, budget_s: float, cores: int | None) -> tuple[list[Kernel], list[int], int]:
@@ -223,7 +227,9 @@ def _checked(kernels: Sequence[str] | None, sizes: Sequence[int] | None, budget_
     return [KERNELS[name] for name in names], sorted(wanted), most if cores is None else cores
 
 
-def _facts(host: dict[str, Any], cores: int, gpus: Sequence[tuple[GpuDevice, Link]], budget_s: float, command: str) -> dict[str, Any]:
+def _facts(
+    host: dict[str, Any], cores: int, gpus: Sequence[tuple[GpuDevice, Link]], budget_s: float, command: str, others: float | None
+) -> dict[str, Any]:
     """Return the first line of the table."""
     blas = sorted({f"{entry['internal_api']} {entry['version']}" for entry in threadpool_info() if entry["user_api"] == "blas"})
     return {
@@ -247,6 +253,7 @@ def _facts(host: dict[str, Any], cores: int, gpus: Sequence[tuple[GpuDevice, Lin
         "budget_s": budget_s,
         "numbers": "float32 (fft: complex64), size x size",
         "times": "seconds, median over repeats after one run to warm up; data stays on its device",
+        "others_busy_cores": others,
         "processor": host["processor"],
         "machine_cores": host["cores"],
         "memory_gib": host["memory_gib"],
@@ -254,6 +261,13 @@ def _facts(host: dict[str, Any], cores: int, gpus: Sequence[tuple[GpuDevice, Lin
         "versions": {name: host[name] for name in ("hybrid-ml-scheduler", "python", "numpy", "scipy", "numba")},
         "blas": blas,
     }
+
+
+def _busy_cores(before_s: float | None, after_s: float | None, wall_s: float) -> float | None:
+    """Return how many cores others kept busy on average, or None where the system does not say."""
+    if before_s is None or after_s is None or wall_s <= 0:
+        return None
+    return max(round((after_s - before_s) / wall_s, 3), 0.0)  # ticks are coarse: a short run may give a little less than nothing
 
 
 def _count(number: int, what: str) -> str:
