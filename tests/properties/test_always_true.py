@@ -20,7 +20,8 @@ from properties.checks import check_always_true, check_never_idle
 from properties.strategies import CASES, Case, pool_cases
 
 EXAMPLES_PER_POLICY = 15
-SUPPORTED = [(policy.name, *kinds) for policy in list_policies() for kinds in CASES if policy.supports(*kinds)]
+POLICIES = list_policies()
+SUPPORTED = [(policy.name, *kinds) for policy in POLICIES for kinds in CASES if policy.supports(*kinds)]
 
 
 def run(case: Case, name: str, seed: int = 0) -> Schedule:
@@ -55,7 +56,7 @@ def shuffled(truth: Truth, seed: int) -> Truth:
 
 
 def test_every_policy_runs_somewhere() -> None:
-    assert {policy.name for policy in list_policies()} == {name for name, *_ in SUPPORTED}
+    assert {policy.name for policy in POLICIES} == {name for name, *_ in SUPPORTED}
     assert {(workload_kind, cluster_kind) for _, workload_kind, cluster_kind in SUPPORTED} == set(CASES)
 
 

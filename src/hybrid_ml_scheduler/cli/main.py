@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hybrid_ml_scheduler import __version__
-from hybrid_ml_scheduler.cli import bench, compare, fill, policies, profile, simulate, testing, workload
+from hybrid_ml_scheduler.cli import bench, compare, fill, models, policies, profile, simulate, testing, workload
 from hybrid_ml_scheduler.cli.environment import set_cache_folders
 from hybrid_ml_scheduler.core.errors import HmsError
 
@@ -36,6 +36,7 @@ app.command("simulate", short_help="Run one policy and write its schedule.")(sim
 app.command("fill", short_help="Fill a GPU cluster under placement policies.")(fill.fill)
 app.command("policies", short_help="List the policies, with references.")(policies.policies)
 app.add_typer(workload.app, name="workload")
+app.add_typer(models.app, name="models")
 app.command("profile", short_help="Measure this machine: a cluster file and kernel times.")(profile.profile)
 app.command("bench", short_help="Measure speed on this machine, next to the targets.")(bench.bench)
 app.command("test", short_help="Run linters, types, layers and tests.", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(

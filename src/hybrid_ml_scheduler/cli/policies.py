@@ -16,8 +16,10 @@ def policies() -> None:
     """List the policies: name, what each runs, one line, and where it comes from."""
     from hybrid_ml_scheduler.core.cluster import ClusterKind
     from hybrid_ml_scheduler.core.workload import WorkloadKind
+    from hybrid_ml_scheduler.learning.provider import register
     from hybrid_ml_scheduler.policies import list_policies
 
+    register()
     runs = (
         (WorkloadKind.RIGID, ClusterKind.POOL, "b", "batch jobs on a pool of processors"),
         (WorkloadKind.RIGID, ClusterKind.NODES, "g", "rigid tasks on nodes with GPUs"),

@@ -87,6 +87,10 @@ class IncompatiblePolicyError(PolicyError):
         super().__init__(f"policy {policy!r} cannot run workload {workload!r}: {reason}")
 
 
+class ModelError(InputError):
+    """A learned model is missing, damaged, of another format, or made for something else."""
+
+
 class GraphOrderError(WorkloadError):
     """The edges of a task graph contain a cycle or point at a task that is not there.
 

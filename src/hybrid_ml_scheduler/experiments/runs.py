@@ -18,6 +18,7 @@ from hybrid_ml_scheduler.core.workload import FloatArray, Workload
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.engine.metrics import NAMED_REJECTS, is_saturated, measure, response_s
 from hybrid_ml_scheduler.experiments.charts import PolicyCharts, policy_charts
+from hybrid_ml_scheduler.learning.provider import register
 from hybrid_ml_scheduler.policies import compile_policy
 from hybrid_ml_scheduler.workloads.binding import bind_to_cluster
 from hybrid_ml_scheduler.workloads.clusters import default_cluster, open_cluster
@@ -104,6 +105,8 @@ class Stage:
     """
 
     def __init__(self, plan: Plan, base: Workload | None = None) -> None:
+        # Every process that runs anything begins with a stage, so here the learned policies become known.
+        register()
         self._plan = plan
         self.load = plan.load
         self.base = open_workload(plan.workload_spec, format=plan.format, lenient=plan.lenient, seed=plan.first_seed) if base is None else base
