@@ -14,7 +14,7 @@ from hybrid_ml_scheduler.learning.files import Model
 def example_model(name: str = "hybrid_ml-batch", *, mark: float = 1.0, **changes: Any) -> Model:
     """A model whose array ``mark`` tells it from others."""
     arrays = {
-        "mark": np.array([mark]),
+        "mark": np.array([float(mark)]),
         "leaf": np.arange(6, dtype=np.int32).reshape(2, 3),
         "gain": np.array(np.nan),
         "none": np.zeros((0, 2), dtype=bool),

@@ -60,12 +60,15 @@ class ModelStore:
     folders : sequence of Path or str
         At least one. Only the last is ever written to; what stands in a later one comes before what stands in an earlier one: the same version of
         the same name, and what has been promoted.
+    read_only : bool
+        Write not even to the last.
     """
 
-    def __init__(self, folders: Sequence[Path | str]) -> None:
+    def __init__(self, folders: Sequence[Path | str], *, read_only: bool = False) -> None:
         if not folders:
             raise ModelError("a model store without folders; expected at least one")
         self.folders = tuple(Path(folder) for folder in folders)
+        self.read_only = read_only
 
     def names(self) -> list[str]:
         """Return the names of all models, sorted."""
@@ -192,6 +195,7 @@ class ModelStore:
         ModelError
             If it cannot be written.
         """
+        self._check_writable()
         name = model.card.name
         while True:
             version = max(self.versions(name), default=0) + 1
@@ -214,6 +218,7 @@ class ModelStore:
         ModelError
             If it cannot be loaded, or the history is damaged or cannot be written. What was in use stays in use.
         """
+        self._check_writable()
         self._load(name, version)
         history = self.history(name)
         stack = stack_of(history)
@@ -237,6 +242,7 @@ class ModelStore:
         ModelError
             If nothing came before, it cannot be loaded, or the history is damaged or cannot be written.
         """
+        self._check_writable()
         history = self.history(name)
         stack = stack_of(history)
         if len(stack) < 2:
@@ -272,6 +278,10 @@ class ModelStore:
             return load_model(wanted, stored=False)
         return self.get(*split_wanted(wanted))
 
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise ModelError("this model store is read only, there is no HOME to keep models in; expected HMS_DATA_DIR to name a folder")
+
     def _load(self, name: str, version: int) -> Model:
         versions = self._known(name)
         if version not in versions:
@@ -300,26 +310,19 @@ def split_wanted(wanted: str) -> tuple[str, int | None]:
     return name, int(version) if at else None
 
 
-def user_folder() -> Path:
-    """Return the folder of the user's own models: ``$HMS_DATA_DIR/models``, or ``hybrid-ml-scheduler/models`` where data of users belong.
+def default_store() -> ModelStore:
+    """Return the store of the models that came with the package, and over them the user's own.
 
-    Raises
-    ------
-    ModelError
-        If nothing says where that is.
+    The latter are in ``$HMS_DATA_DIR/models``, else in ``hybrid-ml-scheduler/models`` below ``$XDG_DATA_HOME`` or ``~/.local/share``. Where nothing
+    says where that is, as in some containers, the store is read only.
     """
     if chosen := os.environ.get("HMS_DATA_DIR"):
-        return Path(chosen) / "models"
+        return ModelStore([PRETRAINED, Path(chosen) / "models"])
     home = os.environ.get("HOME")
     data = os.environ.get("XDG_DATA_HOME") or (Path(home) / ".local" / "share" if home else None)
     if data is None:
-        raise ModelError("there is no HOME to keep models in; expected HMS_DATA_DIR to name a folder")
-    return Path(data) / "hybrid-ml-scheduler" / "models"
-
-
-def default_store() -> ModelStore:
-    """Return the store of the models that came with the package, and over them the user's own."""
-    return ModelStore([PRETRAINED, user_folder()])
+        return ModelStore([PRETRAINED], read_only=True)
+    return ModelStore([PRETRAINED, Path(data) / "hybrid-ml-scheduler" / "models"])
 
 
 def find_model(policy: str, kind: str, objective: str = DEFAULT_OBJECTIVE, wanted: str | None = None, *, store: ModelStore | None = None) -> Model:
