@@ -98,6 +98,69 @@ FIRST_FALLBACK = DecidedBy.FALLBACK_COLD
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a policy expected of a task on one class of device when it decided.
+
+    Attributes
+    ----------
+    device : str
+        ``cpu``, a GPU model, a machine, or ``processors`` of a pool.
+    expected_s : float
+        The run time that the decision rested on, in seconds.
+    low_s, high_s : float
+        Predicted quantiles of 10 % and 90 %, in seconds; NaN where the policy has none.
+    nominal_s : float
+        What a rule would have taken: nominal time, cost estimate, or the user's request, in seconds.
+    """
+
+    device: str
+    expected_s: float
+    low_s: float
+    high_s: float
+    nominal_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a task was started when and where it was.
+
+    Attributes
+    ----------
+    task : int
+        Row of the task.
+    time_s : float
+        When the decision was taken.
+    decided_by : DecidedBy
+        Who took it.
+    chosen : Candidate
+        What was chosen.
+    candidates : tuple of Candidate
+        Everything that was considered, best score first.
+    predictions : tuple of Prediction
+        Run times that were expected, one per class of device.
+    order_score : float
+        By what the task stood in the queue, smallest first; NaN where the queue has no score.
+    queue_length : int
+        Waiting tasks at that moment, this one included.
+    ahead : tuple of int
+        Rows of waiting tasks that stood before it, in order, at most ten.
+    notes : tuple of str
+        What else decided, in words.
+    """
+
+    task: int
+    time_s: float
+    decided_by: DecidedBy
+    chosen: Candidate
+    candidates: tuple[Candidate, ...]
+    predictions: tuple[Prediction, ...]
+    order_score: float
+    queue_length: int
+    ahead: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """What happened to every task of a run; row ``i`` belongs to row ``i`` of the workload.
 

@@ -20,8 +20,13 @@ FORMAT_VERSION = 1
 KINDS = ("batch", "nodes", "divisible", "kernels")
 """Kinds of workload that models are for."""
 
-DEFAULT_OBJECTIVE = "mean_response"
-"""Models for it are named policy-kind; others have their objective in the name."""
+DEFAULT_OBJECTIVES: Mapping[str, str] = {
+    "batch": "mean_bounded_slowdown",
+    "nodes": "mean_response",
+    "divisible": "mean_response",
+    "kernels": "makespan",
+}
+"""Models for the usual objective of their kind are named policy-kind; others have their objective in the name."""
 
 MAX_JSON_BYTES = 4_000_000
 MAX_JSON_DEPTH = 12
@@ -49,7 +54,7 @@ class ModelCard:
     kind : str
         Kind of workload, one of `KINDS`.
     objective : str
-        What it was trained for, such as ``mean_response`` or ``mean_response=1,energy_kwh=0.2``.
+        What it was trained for, such as ``mean_response`` or ``mean_response=1,energy=0.02``.
     created : str
         ISO date.
     seed : int
@@ -99,17 +104,17 @@ class ModelCard:
         return {"format": FORMAT_VERSION, **values, "features": list(self.features)}
 
 
-def model_name(policy: str, kind: str, objective: str = DEFAULT_OBJECTIVE) -> str:
-    """Return the usual name of models for a policy, a kind of workload and an objective.
+def model_name(policy: str, kind: str, objective: str | None = None) -> str:
+    """Return the usual name of models for a policy, a kind of workload and an objective (by default the usual one of the kind).
 
     Examples
     --------
     >>> model_name("hybrid_ml", "divisible")
     'hybrid_ml-divisible'
-    >>> model_name("rl_agent", "batch", "mean_response=1,energy_kwh=0.2")
-    'rl_agent-batch-mean_response-1-energy_kwh-0.2'
+    >>> model_name("rl_agent", "batch", "mean_response=1,energy=0.02")
+    'rl_agent-batch-mean_response-1-energy-0.02'
     """
-    suffix = "" if objective == DEFAULT_OBJECTIVE else "-" + re.sub(r"[^a-z0-9._]+", "-", objective.lower()).strip("-")
+    suffix = "" if objective in (None, DEFAULT_OBJECTIVES.get(kind)) else "-" + re.sub(r"[^a-z0-9._]+", "-", str(objective).lower()).strip("-")
     return f"{policy}-{kind}{suffix}"
 
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hybrid_ml_scheduler.core.errors import ModelError
-from hybrid_ml_scheduler.learning.card import DEFAULT_OBJECTIVE, MAX_VERSION, ModelCard, is_model_name, model_name
+from hybrid_ml_scheduler.learning.card import MAX_VERSION, ModelCard, is_model_name, model_name
 from hybrid_ml_scheduler.learning.diff import Difference, differences
 from hybrid_ml_scheduler.learning.files import Model, load_model, save_model
 from hybrid_ml_scheduler.learning.promotions import Event, new_event, read_history, stack_of, write_history
@@ -325,7 +325,7 @@ def default_store() -> ModelStore:
     return ModelStore([PRETRAINED, Path(data) / "hybrid-ml-scheduler" / "models"])
 
 
-def find_model(policy: str, kind: str, objective: str = DEFAULT_OBJECTIVE, wanted: str | None = None, *, store: ModelStore | None = None) -> Model:
+def find_model(policy: str, kind: str, objective: str | None = None, wanted: str | None = None, *, store: ModelStore | None = None) -> Model:
     """Load the model for a policy and a kind of workload.
 
     Parameters
@@ -335,7 +335,7 @@ def find_model(policy: str, kind: str, objective: str = DEFAULT_OBJECTIVE, wante
     kind : str
         One of `hybrid_ml_scheduler.learning.card.KINDS`.
     objective : str
-        Which of the policy's models, if the user names none.
+        Which of the policy's models, if the user names none; by default the one for the usual objective of the kind.
     wanted : str, optional
         ``NAME``, ``NAME@VERSION``, or the path of a folder.
     store : ModelStore, optional
@@ -350,7 +350,7 @@ def find_model(policy: str, kind: str, objective: str = DEFAULT_OBJECTIVE, wante
     if wanted is None:
         name = model_name(policy, kind, objective)
         if not store.versions(name):
-            aim = "" if objective == DEFAULT_OBJECTIVE else f" and objective {objective}"
+            aim = "" if objective is None else f" and objective {objective}"
             raise ModelError(f"no model for {policy} on workloads of kind {kind}{aim}; expected {name!r}: train one with hms train {policy}")
         return store.get(name)
     model = store.find(wanted)
