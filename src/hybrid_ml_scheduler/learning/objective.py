@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
+import numpy as np
+
 from hybrid_ml_scheduler.core.errors import InputError
+from hybrid_ml_scheduler.core.workload import FloatArray
+from hybrid_ml_scheduler.engine.shadow import OBJECTIVE_METRICS
 
 METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -46,6 +50,12 @@ class Objective:
         if len(self.weights) == 1 and self.weights[0][1] == 1.0:
             return self.weights[0][0]
         return ",".join(f"{name}={weight:g}" for name, weight in self.weights)
+
+    @property
+    def vector(self) -> FloatArray:
+        """Weights in the order of `engine.shadow.OBJECTIVE_METRICS`, shape (6,); 0 for metrics that do not count."""
+        by_metric = {METRICS[name][0]: weight for name, weight in self.weights}
+        return np.array([by_metric.get(metric, 0.0) for metric in OBJECTIVE_METRICS])
 
     def value(self, metrics: Mapping[str, float]) -> float:
         """Return the weighted sum for one run; smaller is better.
