@@ -28,6 +28,16 @@ def _cache_base() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "hybrid-ml-scheduler" / "compiled"
 
 
+def _source_digest(folder: Path) -> bytes:
+    """Return a digest of the names and contents of all sources in a folder and those below it."""
+    digest = hashlib.sha256()
+    for source in sorted(folder.rglob("*.py")):
+        content = source.read_bytes()
+        digest.update(f"{source.relative_to(folder).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.digest()
+
+
 def _use_cache_of_this_version() -> None:
     """Point numba's cache at a folder named after the sources.
 
@@ -35,8 +45,7 @@ def _use_cache_of_this_version() -> None:
     machine code would run on. A folder per state of the sources cannot be stale.
     """
     digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
+    digest.update(_source_digest(Path(__file__).parent))
     base = _cache_base()
     folder = base / f"engine-{digest.hexdigest()[:16]}"
     try:
