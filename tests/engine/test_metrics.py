@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Gpu, Node, Power
-from hybrid_ml_scheduler.core.decision import Schedule, TaskStatus
+from hybrid_ml_scheduler.core.decision import DecidedBy, Schedule, TaskStatus
 from hybrid_ml_scheduler.core.errors import NothingToReportError
 from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload, WorkloadKind, edge_columns, no_edges
 from hybrid_ml_scheduler.engine import metrics as m
@@ -163,6 +163,15 @@ def test_deadlines_missed_by_late_and_by_rejected_tasks():
     got = m.measure(workload, POOL, schedule)
     assert got["deadline_misses"] == 2.0
     assert got["rejected"] == 1.0
+
+
+def test_shares_of_who_decided_sum_to_one_and_leave_the_warm_up_out():
+    workload = make_workload(np.arange(10.0), warmup=0.2)
+    schedule = make_schedule(workload, np.arange(10.0), np.arange(1.0, 11.0))
+    by = [DecidedBy.FALLBACK_COLD] * 2 + [DecidedBy.MODEL] * 5 + [DecidedBy.EXPLORATION, DecidedBy.FALLBACK_ERROR, DecidedBy.FALLBACK_LOSING]
+    measured = m.measure(workload, POOL, replace(schedule, decided_by=np.array(by, dtype=np.int8)))
+    assert (measured["model_share"], measured["exploration_share"], measured["fallback_share"]) == (0.625, 0.125, 0.25)
+    assert "model_share" not in m.measure(workload, POOL, schedule)
 
 
 def test_nothing_measured_is_an_error():

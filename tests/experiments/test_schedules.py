@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hybrid_ml_scheduler.core.decision import TaskStatus
+from hybrid_ml_scheduler.core.decision import DecidedBy, TaskStatus
 from hybrid_ml_scheduler.core.errors import InputError
 from hybrid_ml_scheduler.experiments.schedules import schedule_table, simulate_one, write_schedule
 
@@ -25,6 +25,7 @@ def test_schedule_table_holds_every_task(simulation):
     assert table["cpu_end_s"].null_count() == np.count_nonzero(np.isnan(schedule.cpu_end_s))
     assert table["status"].unique().to_list() == ["finished"]
     assert sorted(table["decision"].to_list()) == list(range(200))
+    assert table["decided_by"].unique().to_list() == ["rule"]
     held = [sum(1 << int(gpu) for gpu in gpus.split()) if gpus else 0 for gpus in table["gpus"].to_list()]
     assert held == schedule.gpu_mask.tolist()
     assert table["energy_j"].min() > 0
@@ -40,8 +41,15 @@ def test_tasks_that_never_ran_have_nulls(simulation):
     )
     row = schedule_table(simulation.workload, simulation.cluster, changed).row(5, named=True)
     assert row["status"] == "rejected"
-    for name in ("start_s", "finish_s", "wait_s", "response_s", "node", "energy_j", "cost_usd", "decision"):
+    for name in ("start_s", "finish_s", "wait_s", "response_s", "node", "energy_j", "cost_usd", "decision", "decided_by"):
         assert row[name] is None
+
+
+def test_who_decided_stands_in_the_table(simulation):
+    codes = np.full(200, DecidedBy.MODEL, dtype=np.int8)
+    codes[7] = DecidedBy.FALLBACK_ERROR
+    table = schedule_table(simulation.workload, simulation.cluster, replace(simulation.schedule, decided_by=codes))
+    assert table["decided_by"].to_list() == ["fallback_error" if row == 7 else "model" for row in range(200)]
 
 
 @pytest.mark.parametrize(("suffix", "read"), [(".parquet", pl.read_parquet), (".csv", pl.read_csv)])

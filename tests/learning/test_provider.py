@@ -15,7 +15,8 @@ from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError, ModelError, PolicyError, UnknownNameError
 from hybrid_ml_scheduler.core.workload import WorkloadKind
 from hybrid_ml_scheduler.learning import provider
-from hybrid_ml_scheduler.learning.provider import Spelling, parse_spelling, register
+from hybrid_ml_scheduler.learning.objective import parse_objective
+from hybrid_ml_scheduler.learning.provider import Spelling, parse_spelling, register, with_models
 from hybrid_ml_scheduler.learning.store import save_model
 from hybrid_ml_scheduler.policies import compile_policy, list_policies, registry
 from hybrid_ml_scheduler.policies.checks import example_cases
@@ -140,3 +141,26 @@ def test_no_training_library_comes_along() -> None:
     code = "import sys, hybrid_ml_scheduler.learning.provider as p; p.register(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"lightgbm", "sklearn", "cma", "matplotlib"} & set(done.stdout.split()) == set()
+
+
+def test_models_are_named_where_they_are_not_the_usual_ones(alone: Path) -> None:
+    save_model(alone, example_model("mine", version=3))
+    workload, cluster = BATCH
+    names = ["sjf", "hybrid_ml+easy", "HYBRID_ML:other@2+easy", "rl_agent+unguarded"]
+    assert with_models(names, workload, cluster) == names
+    usual = parse_objective("mean_bounded_slowdown")
+    assert with_models(names, workload, cluster, objective=usual) == names
+    for_energy = with_models(names, workload, cluster, objective=parse_objective("energy"))
+    assert for_energy == ["sjf", "hybrid_ml:hybrid_ml-batch-energy+easy", "HYBRID_ML:other@2+easy", "rl_agent:rl_agent-batch-energy+unguarded"]
+    with_mine = with_models(names[:2], workload, cluster, objective=usual, models=["mine@3"])
+    assert with_mine == ["sjf", "hybrid_ml:mine@3+easy"]
+
+
+def test_models_that_no_policy_takes(alone: Path) -> None:
+    save_model(alone, example_model("mine", version=3))
+    with pytest.raises(ModelError, match=r"'mine@3' has no policy to use it; expected hybrid_ml"):
+        with_models(["sjf", "rl_agent"], *BATCH, models=["mine@3"])
+    with pytest.raises(ModelError, match="two are for the same policy"):
+        with_models(["hybrid_ml"], *BATCH, models=["mine@3", "mine"])
+    with pytest.raises(ModelError, match="there is no model 'yours'"):
+        with_models(["hybrid_ml"], *BATCH, models=["yours"])

@@ -25,6 +25,11 @@ def compare(
     csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write the results as CSV; '-' for standard output.")] = None,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained report with plots.")] = None,
     plots: Annotated[str | None, typer.Option("--plots", metavar="DIR", help="Write the plots as PNG into this folder.")] = None,
+    objective: options.ObjectiveOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME[@V],...", help="Models of learned policies named without one; default: the usual."),
+    ] = None,
     workload_format: options.FormatOption = None,
     lenient: options.LenientOption = False,
 ) -> None:
@@ -34,6 +39,7 @@ def compare(
         check_target(option, target)
     make_folder("--plots", plots)
     names = options.split_names("--policies", policies)
+    models = options.split_names("--model", model)
 
     from hybrid_ml_scheduler.experiments.compare import run_comparison
     from hybrid_ml_scheduler.experiments.table import comparison_table
@@ -52,6 +58,8 @@ def compare(
             format=workload_format,
             lenient=lenient,
             charts=html is not None or plots is not None,
+            objective=objective,
+            models=models or (),
             progress=progress,
         )
     if not on_stdout:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hybrid_ml_scheduler import __version__
-from hybrid_ml_scheduler.cli import bench, compare, fill, models, policies, profile, simulate, testing, workload
+from hybrid_ml_scheduler.cli import bench, compare, explain, fill, models, policies, profile, simulate, testing, train, workload
 from hybrid_ml_scheduler.cli.environment import set_cache_folders
 from hybrid_ml_scheduler.core.errors import HmsError
 
@@ -33,10 +33,12 @@ app = typer.Typer(
 )
 app.command("compare", short_help="Compare policies: same tasks, same noise, same cluster.")(compare.compare)
 app.command("simulate", short_help="Run one policy and write its schedule.")(simulate.simulate)
+app.command("explain", short_help="Show why a task was placed where it was.")(explain.explain)
 app.command("fill", short_help="Fill a GPU cluster under placement policies.")(fill.fill)
 app.command("policies", short_help="List the policies, with references.")(policies.policies)
 app.add_typer(workload.app, name="workload")
 app.add_typer(models.app, name="models")
+app.command("train", short_help="Train a learned policy: a model, stored as its next version.")(train.train)
 app.command("profile", short_help="Measure this machine: a cluster file and kernel times.")(profile.profile)
 app.command("bench", short_help="Measure speed on this machine, next to the targets.")(bench.bench)
 app.command("test", short_help="Run linters, types, layers and tests.", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(

@@ -65,6 +65,17 @@ WindowsOption = Annotated[
 ]
 LoadOption = Annotated[float | None, typer.Option("--load", metavar="X", callback=_above_zero, help="Multiply the arrival rate by X.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", callback=_at_least_one, help="Processes to run at once.")]
+ObjectiveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        metavar="NAME|A=W,B=W",
+        help="Rank by, and take learned policies trained for: mean_bounded_slowdown, mean_response, p99_wait, makespan, energy, cost, or weights.",
+    ),
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME[@V]", help="Model of the learned policy, if it is named without one; default: the usual one.")
+]
 FormatOption = Annotated[str | None, typer.Option("--format", metavar="NAME", help="Format of the workload file; default: by its content.")]
 LenientOption = Annotated[bool, typer.Option("--lenient", help="Skip bad rows, and count them by reason.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="S", callback=_seed, help="The same seed gives the same tasks and choices.")]

@@ -20,6 +20,8 @@ def simulate(
     seed: options.SeedOption = 0,
     first: options.FirstOption = None,
     load: options.LoadOption = None,
+    objective: options.ObjectiveOption = None,
+    model: options.ModelOption = None,
     json: options.JsonOption = None,
     workload_format: options.FormatOption = None,
     lenient: options.LenientOption = False,
@@ -37,7 +39,18 @@ def simulate(
         check_target("--schedule", schedule)
     with ProgressReporter("simulate") as progress:
         progress(0, 1, policy)
-        run = simulate_one(workload, policy, cluster_spec=cluster, seed=seed, first=first, load=load, format=workload_format, lenient=lenient)
+        run = simulate_one(
+            workload,
+            policy,
+            cluster_spec=cluster,
+            seed=seed,
+            first=first,
+            load=load,
+            format=workload_format,
+            lenient=lenient,
+            objective=objective,
+            model=model,
+        )
     if not on_stdout:
         result = run.comparison.results[0]
         for line in facts(run.comparison):

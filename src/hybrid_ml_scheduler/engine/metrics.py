@@ -26,6 +26,8 @@ Device metrics cover the whole run, warm-up included, from the first arrival to 
   of its stay during which a task was served; 1 is best). 1 means that all users are served alike, 1/n that one of n is served alone.
 - ``mean_gpu_fraction`` and ``split_share`` (divisible tasks): mean GPU fraction, and the share of tasks that ran on CPU and GPU at once.
 - ``rejected``, ``orphaned``: tasks that never ran because they, or an ancestor, can never fit.
+- ``model_share``, ``exploration_share``, ``fallback_share`` (learned policies only): who took the decisions that started the measured tasks: the
+  model, its deliberate tries, or the rule behind it (`core.decision.DecidedBy`); they sum to 1.
 
 A metric that does not apply is absent; there is no NaN and no placeholder.
 
@@ -42,7 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind
-from hybrid_ml_scheduler.core.decision import Schedule, TaskStatus
+from hybrid_ml_scheduler.core.decision import FIRST_FALLBACK, DecidedBy, Schedule, TaskStatus
 from hybrid_ml_scheduler.core.errors import NothingToReportError
 from hybrid_ml_scheduler.core.workload import MILLI, FloatArray, Workload, WorkloadKind
 from hybrid_ml_scheduler.engine.power import SECONDS_PER_HOUR, device_energy_j, horizon_s, task_cost_usd, task_energy_j
@@ -133,6 +135,7 @@ def measure(workload: Workload, cluster: Cluster, schedule: Schedule) -> dict[st
             f"({len(rejected)} can never fit cluster {cluster.name!r}{named}{more}); expected at least one measured task"
         )
     metrics = _task_metrics(workload, schedule, measured)
+    metrics |= _decision_shares(schedule, measured)
     metrics |= _device_metrics(workload, cluster, schedule)
     metrics["rejected"] = float(np.count_nonzero(schedule.status == TaskStatus.REJECTED))
     metrics["orphaned"] = float(np.count_nonzero(schedule.status == TaskStatus.ORPHANED))
@@ -274,6 +277,17 @@ def _task_metrics(workload: Workload, schedule: Schedule, measured: NDArray[np.i
         metrics["mean_gpu_fraction"] = float(fraction.mean())
         metrics["split_share"] = float(np.mean((fraction > 0) & (fraction < 1)))
     return metrics
+
+
+def _decision_shares(schedule: Schedule, measured: NDArray[np.intp]) -> dict[str, float]:
+    if np.all(schedule.decided_by == DecidedBy.RULE):
+        return {}
+    by = schedule.decided_by[measured]
+    return {
+        "model_share": float(np.mean(by == DecidedBy.MODEL)),
+        "exploration_share": float(np.mean(by == DecidedBy.EXPLORATION)),
+        "fallback_share": float(np.mean((by == DecidedBy.RULE) | (by >= FIRST_FALLBACK))),
+    }
 
 
 def _device_metrics(workload: Workload, cluster: Cluster, schedule: Schedule) -> dict[str, float]:

@@ -13,6 +13,7 @@ from hybrid_ml_scheduler.engine.metrics import win_shares
 from hybrid_ml_scheduler.experiments.results import Comparison
 from hybrid_ml_scheduler.experiments.runs import Job, Outcome, Plan, Stage, outcomes
 from hybrid_ml_scheduler.experiments.summary import add_regret, summarise
+from hybrid_ml_scheduler.learning.provider import with_models
 from hybrid_ml_scheduler.policies import compile_policy, default_policies
 from hybrid_ml_scheduler.workloads.windows import parse_windows
 
@@ -34,6 +35,8 @@ def run_comparison(
     format: str | None = None,  # noqa: A002 - named like the option --format
     lenient: bool = False,
     charts: bool = True,
+    objective: str | None = None,
+    models: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Comparison:
     """Run policies on one workload and compare them.
@@ -64,6 +67,11 @@ def run_comparison(
         Skip and count bad rows.
     charts : bool
         Keep the curves that plots and the HTML report need.
+    objective : str, optional
+        What policies are ranked by (`learning.objective.parse_objective`); learned ones are those trained for it. By default the usual metric of the
+        kind of workload.
+    models : sequence of str, optional
+        ``NAME`` or ``NAME@VERSION``: the models of learned policies that are named without one.
     progress : callable, optional
         Is told how far the comparison has come.
 
@@ -81,12 +89,13 @@ def run_comparison(
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: expected at least 1")
     spans = () if windows is None else tuple(parse_windows(windows))
-    plan = Plan(workload_spec, cluster_spec, format, lenient, first, load, spans, 1 if seeds is None else seeds)
+    plan = Plan(workload_spec, cluster_spec, format, lenient, first, load, spans, 1 if seeds is None else seeds, objective=objective)
     stage = Stage(plan)
     opening = stage.workload(0)
     names = list(default_policies(opening, stage.cluster) if policies is None else policies)
     if not names:
         raise InputError("no policy is named; expected at least one")
+    names = with_models(names, opening, stage.cluster, objective=stage.objective, models=models)
     # Wrong names and unsuited policies must show before any long run.
     canonical = [compile_policy(name, opening, stage.cluster, seed=0).name for name in names]
     twice = next((name for name in canonical if canonical.count(name) > 1), None)

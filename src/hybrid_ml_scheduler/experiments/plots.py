@@ -101,7 +101,7 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
 
 def overview(comparison: Comparison) -> Figure:
     """Plot the most important metrics of every policy, with intervals; policies from best to worst by the primary metric."""
-    primary = comparison.primary_metric
+    primary = comparison.ranked_by
     results = sorted(comparison.results, key=lambda result: result.metrics[primary])
     columns = _overview_columns(comparison)
     looks = styles([result.policy for result in comparison.results])
@@ -272,6 +272,23 @@ def save_plots(comparison: Comparison, folder: str | Path) -> list[Path]:
     return paths
 
 
+@contextmanager
+def png(path: Path, width_in: float, height_in: float) -> Iterator[Figure]:
+    """Give an empty figure in the look of all plots, and write it as a PNG file when the block ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    width_in, height_in : float
+        In inches.
+    """
+    with _look(for_page=False):
+        figure = _figure(width_in, height_in)
+        yield figure
+        figure.savefig(path, dpi=130, facecolor="white")
+
+
 def to_svg(stem: str, figure: Figure) -> str:
     """Return a figure as an ``svg`` element that takes its ink and its grid from the page around it (``currentColor`` and ``--grid``).
 
@@ -327,7 +344,7 @@ def _figure(width_in: float, height_in: float) -> Figure:
 
 def _ranked(comparison: Comparison) -> list[PolicyResult]:
     """Sort all policies from best to worst by the primary metric, saturated ones last."""
-    return sorted(comparison.results, key=lambda result: (result.saturated, result.metrics[comparison.primary_metric]))
+    return sorted(comparison.results, key=lambda result: (result.saturated, result.metrics[comparison.ranked_by]))
 
 
 def _with_charts(comparison: Comparison) -> list[tuple[PolicyResult, PolicyCharts]]:
@@ -344,7 +361,9 @@ def _overview_columns(comparison: Comparison) -> list[Column]:
         "makespan_s": ("makespan_s", "mean_response_s", "utilization", "energy_per_task_j"),
     }[comparison.primary_metric]
     by_metric = {column.metric: column for column in COLUMNS}
-    return [by_metric[metric] for metric in wanted if any(metric in result.metrics for result in comparison.results)]
+    # What policies are ranked by stands first.
+    shown = list(dict.fromkeys((comparison.ranked_by, *wanted)))[: len(wanted)]
+    return [by_metric[metric] for metric in shown if any(metric in result.metrics for result in comparison.results)]
 
 
 def _dots(axes: Axes, results: Sequence[PolicyResult], column: Column, looks: Mapping[str, Style]) -> None:

@@ -128,7 +128,7 @@ def _policies(comparison: Comparison) -> str:
     rows = table_rows(comparison)
     best = best_policies(comparison)
     marked = [result.policy in best for result in comparison.results]
-    legend = [f"* best by {comparison.primary_metric}"] if best else []
+    legend = [f"* best by {comparison.ranked_by}"] if best else []
     if any(result.clairvoyant for result in comparison.results):
         legend.append("° clairvoyant: knows the true run times of the tasks that have arrived")
     if any(result.saturated for result in comparison.results):
@@ -192,7 +192,7 @@ def _single_runs(comparison: Comparison) -> Iterable[str]:
     runs = comparison.workload.runs
     if len(runs) < 2:
         return []
-    primary = comparison.primary_metric
+    primary = comparison.ranked_by
     shown = runs[: max(1, MAX_RUN_ROWS // len(comparison.results))]
     rows = [
         [

@@ -192,7 +192,9 @@ class Comparison:
     bound : mapping
         Proven lower bounds, JSON-able; empty if none were asked for.
     primary_metric : str
-        What policies are ranked by: smaller is better.
+        What policies are usually ranked by on this kind of workload: smaller is better.
+    objective_metric : str or None
+        What the user wants them ranked by instead.
     """
 
     workload: WorkloadFacts
@@ -200,6 +202,12 @@ class Comparison:
     results: tuple[PolicyResult, ...]
     bound: Mapping[str, Any]
     primary_metric: str
+    objective_metric: str | None = None
+
+    @property
+    def ranked_by(self) -> str:
+        """The metric that policies are ranked by: smaller is better."""
+        return self.objective_metric or self.primary_metric
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain JSON-able values; the four top-level keys and what they hold are a contract."""
@@ -219,7 +227,7 @@ class Comparison:
                 "substitutions": dict(workload.substitutions),
                 "dropped": dict(workload.dropped),
                 "warmup": workload.warmup,
-                "primary_metric": self.primary_metric,
+                "primary_metric": self.ranked_by,
                 "runs": [{"label": run.label, "tasks": run.tasks, "rejected": run.rejected, "orphaned": run.orphaned} for run in workload.runs],
                 "notes": list(workload.notes),
             },

@@ -18,6 +18,7 @@ from hybrid_ml_scheduler.core.workload import FloatArray, Workload
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.engine.metrics import NAMED_REJECTS, is_saturated, measure, response_s
 from hybrid_ml_scheduler.experiments.charts import PolicyCharts, policy_charts
+from hybrid_ml_scheduler.learning.objective import parse_objective
 from hybrid_ml_scheduler.learning.provider import register
 from hybrid_ml_scheduler.policies import compile_policy
 from hybrid_ml_scheduler.workloads.binding import bind_to_cluster
@@ -53,6 +54,8 @@ class Plan:
         Number of seeds; > 0.
     first_seed : int
         The first of them.
+    objective : str or None
+        What policies are ranked by, and learned ones chosen for (`learning.objective.parse_objective`); None for the usual metric.
     """
 
     workload_spec: str
@@ -64,6 +67,7 @@ class Plan:
     spans: tuple[tuple[int, int], ...] = ()
     seeds: int = 1
     first_seed: int = 0
+    objective: str | None = None
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -102,6 +106,8 @@ class Stage:
     runs : tuple of RunSpec
     load : float or None
         Factor on the arrival rate, if there is one.
+    objective : Objective or None
+        What policies are ranked by, if the user says so.
     """
 
     def __init__(self, plan: Plan, base: Workload | None = None) -> None:
@@ -109,6 +115,7 @@ class Stage:
         register()
         self._plan = plan
         self.load = plan.load
+        self.objective = None if plan.objective is None else parse_objective(plan.objective)
         self.base = open_workload(plan.workload_spec, format=plan.format, lenient=plan.lenient, seed=plan.first_seed) if base is None else base
         self.generated = self.base.report.format == GENERATED
         self._named = None if plan.cluster_spec is None else open_cluster(plan.cluster_spec, workload=self.base)
@@ -196,8 +203,11 @@ def carry_out(stage: Stage, run: int, policy: str, *, charts: bool) -> Outcome:
 def measure_schedule(stage: Stage, workload: Workload, schedule: Schedule, *, clairvoyant: bool, charts: bool) -> Outcome:
     """Measure one schedule of one run; see `carry_out`."""
     rejected = np.flatnonzero(schedule.status == TaskStatus.REJECTED)
+    metrics = measure(workload, stage.cluster, schedule)
+    if stage.objective is not None:
+        metrics["objective"] = stage.objective.value(metrics)
     return Outcome(
-        metrics=measure(workload, stage.cluster, schedule),
+        metrics=metrics,
         saturated=is_saturated(workload, schedule),
         clairvoyant=clairvoyant,
         policy=schedule.policy,

@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 
 from hybrid_ml_scheduler.core.cluster import Cluster
-from hybrid_ml_scheduler.core.decision import Schedule, TaskStatus
+from hybrid_ml_scheduler.core.decision import DecidedBy, Schedule, TaskStatus
 from hybrid_ml_scheduler.core.errors import InputError
 from hybrid_ml_scheduler.core.workload import MILLI, Workload
 from hybrid_ml_scheduler.engine.power import task_cost_usd, task_energy_j
 from hybrid_ml_scheduler.experiments.results import Comparison, Metrics
 from hybrid_ml_scheduler.experiments.runs import Plan, Stage, measure_schedule, run_policy
 from hybrid_ml_scheduler.experiments.summary import summarise
+from hybrid_ml_scheduler.learning.provider import with_models
 
 SCHEDULE_SUFFIXES = (".parquet", ".csv")
 
@@ -59,6 +60,8 @@ def simulate_one(
     load: float | None = None,
     format: str | None = None,  # noqa: A002 - named like the option --format
     lenient: bool = False,
+    objective: str | None = None,
+    model: str | None = None,
 ) -> Simulation:
     """Run one policy on one workload.
 
@@ -80,6 +83,8 @@ def simulate_one(
         Format of the file.
     lenient : bool
         Skip and count bad rows.
+    objective, model : str, optional
+        As in `run_comparison`.
 
     Returns
     -------
@@ -92,7 +97,9 @@ def simulate_one(
     InputError
         If anything named is unknown, cannot be read, or does not go together.
     """
-    stage = Stage(Plan(workload_spec, cluster_spec, format, lenient, first, load, first_seed=seed))
+    stage = Stage(Plan(workload_spec, cluster_spec, format, lenient, first, load, first_seed=seed, objective=objective))
+    models = () if model is None else (model,)
+    (policy,) = with_models([policy], stage.workload(0), stage.cluster, objective=stage.objective, models=models)
     workload, schedule, clairvoyant = run_policy(stage, 0, policy)
     outcome = measure_schedule(stage, workload, schedule, clairvoyant=clairvoyant, charts=False)
     return Simulation(summarise(stage, {schedule.policy: [outcome]}, np.zeros((1, 1)), {}), workload, stage.cluster, schedule)
@@ -112,11 +119,14 @@ def schedule_table(workload: Workload, cluster: Cluster, schedule: Schedule) -> 
     polars.DataFrame
         Columns ``task_id``, ``status``, ``arrival_s``, ``ready_s``, ``start_s``, ``finish_s``, ``wait_s``, ``response_s``, ``cpu_end_s``,
         ``gpu_end_s``, ``cores``, ``node`` (name), ``gpus`` (numbers within the node, separated by blanks), ``gpu_fraction``, ``energy_j`` (busy
-        energy), ``cost_usd``, ``decision`` (position in the order in which tasks were started, from 0).
+        energy), ``cost_usd``, ``decision`` (position in the order in which tasks were started, from 0), ``decided_by`` (``rule``, ``model``,
+        ``exploration``, or the reason why a learned policy's rule decided: ``fallback_cold``, ``fallback_range``, ``fallback_error``,
+        ``fallback_losing``).
     """
     gpus_of = {mask: " ".join(str(number) for number in range(mask.bit_length()) if mask >> number & 1) for mask in set(schedule.gpu_mask.tolist())}
     position = np.full(len(workload), -1, dtype=np.int64)
     position[schedule.decision_order] = np.arange(len(schedule.decision_order))
+    decisions = zip(schedule.decided_by.tolist(), position.tolist(), strict=True)
     floats = {
         "arrival_s": workload.tasks.arrival_s,
         "ready_s": schedule.ready_s,
@@ -139,8 +149,9 @@ def schedule_table(workload: Workload, cluster: Cluster, schedule: Schedule) -> 
             "energy_j": pl.Series(task_energy_j(workload, cluster, schedule), nan_to_null=True),
             "cost_usd": pl.Series(task_cost_usd(workload, cluster, schedule), nan_to_null=True),
             "decision": [place if place >= 0 else None for place in position.tolist()],
+            "decided_by": [DecidedBy(code).name.lower() if place >= 0 else None for code, place in decisions],
         },
-        schema_overrides={"node": pl.String, "gpus": pl.String, "decision": pl.Int64},
+        schema_overrides={"node": pl.String, "gpus": pl.String, "decision": pl.Int64, "decided_by": pl.String},
     )
 
 

@@ -65,7 +65,8 @@ def summarise(stage: Stage, by_policy: OutcomesByPolicy, win_shares: FloatArray,
     names = list(by_policy)
     blocks = [run.block for run in stage.runs]
     primary = primary_metric(stage.workload(0), stage.cluster.kind)
-    versus = _versus_best(by_policy, blocks, primary)
+    objective = None if stage.objective is None else stage.objective.metric
+    versus = _versus_best(by_policy, blocks, objective or primary)
     results = tuple(
         PolicyResult(
             policy=name,
@@ -82,7 +83,7 @@ def summarise(stage: Stage, by_policy: OutcomesByPolicy, win_shares: FloatArray,
         )
         for row, (name, outcomes) in enumerate(by_policy.items())
     )
-    return Comparison(_workload_facts(stage, by_policy), ClusterFacts.of(stage.cluster), results, bound, primary)
+    return Comparison(_workload_facts(stage, by_policy), ClusterFacts.of(stage.cluster), results, bound, primary, objective)
 
 
 def means(runs: Sequence[Metrics]) -> dict[str, float]:

@@ -53,6 +53,8 @@ COLUMNS = (
     Column("cost_usd", "cost [USD]"),
     Column("fairness_jain", "fairness", digits=3),
     Column("deadline_misses", "deadlines missed"),
+    Column("objective", "objective"),
+    Column("fallback_share", "by rule [%]", PERCENT, 3),
     Column("regret_to_oracle", "over oracle [%]", PERCENT, 3, ratio=True),
     Column("gap_to_bound", "over makespan bound [%]", PERCENT, 3, ratio=True),
     Column("response_gap_to_bound", "over response bound [%]", PERCENT, 3, ratio=True),
@@ -68,6 +70,7 @@ _SHOWN = {
         "utilization",
         "fairness_jain",
         "deadline_misses",
+        "fallback_share",
         "regret_to_oracle",
         "gap_to_bound",
         "response_gap_to_bound",
@@ -81,10 +84,20 @@ _SHOWN = {
         "energy_per_task_j",
         "cost_usd",
         "deadline_misses",
+        "fallback_share",
         "regret_to_oracle",
         "response_gap_to_bound",
     },
-    "makespan_s": {"makespan_s", "mean_response_s", "utilization", "energy_per_task_j", "cost_usd", "deadline_misses", "gap_to_bound"},
+    "makespan_s": {
+        "makespan_s",
+        "mean_response_s",
+        "utilization",
+        "energy_per_task_j",
+        "cost_usd",
+        "deadline_misses",
+        "fallback_share",
+        "gap_to_bound",
+    },
 }
 """Columns of the table by what policies are ranked by."""
 
@@ -135,7 +148,7 @@ def format_with_interval(value: float, interval: Interval | None, digits: int = 
 
 def columns_of(comparison: Comparison) -> tuple[Column, ...]:
     """Return the columns that apply to a comparison: those of its kind that any policy has."""
-    shown = _SHOWN[comparison.primary_metric]
+    shown = _SHOWN[comparison.primary_metric] | {comparison.ranked_by}
     return tuple(column for column in COLUMNS if column.metric in shown and any(column.metric in result.metrics for result in comparison.results))
 
 
@@ -179,7 +192,7 @@ def best_policies(comparison: Comparison) -> list[str]:
 
     Policies tie if the table shows the same number for them.
     """
-    primary = comparison.primary_metric
+    primary = comparison.ranked_by
     values = {result.policy: result.metrics[primary] for result in comparison.results if not result.clairvoyant and not result.saturated}
     best = [policy for policy, value in values.items() if format_number(value) == format_number(min(values.values()))]
     return best if len(best) < len(comparison.results) else []
@@ -254,9 +267,9 @@ def comparison_table(comparison: Comparison) -> str:
     rows = table_rows(comparison)
     legend = []
     if best_policies(comparison):
-        legend.append(f"* best by {comparison.primary_metric}")
+        legend.append(f"* best by {comparison.ranked_by}")
     elif len(comparison.results) > 1 and not any(result.saturated for result in comparison.results):
-        legend.append(f"none is best: all are equal by {comparison.primary_metric}, to the digits shown")
+        legend.append(f"none is best: all are equal by {comparison.ranked_by}, to the digits shown")
     if any(result.clairvoyant for result in comparison.results):
         legend.append("° clairvoyant: knows the true run times of the tasks that have arrived")
     if any(result.saturated for result in comparison.results):

@@ -52,6 +52,11 @@ class Objective:
         return ",".join(f"{name}={weight:g}" for name, weight in self.weights)
 
     @property
+    def metric(self) -> str:
+        """The metric that this ranks by: the one behind a single name, else ``objective``, the weighted sum."""
+        return METRICS[self.weights[0][0]][0] if len(self.weights) == 1 else "objective"
+
+    @property
     def vector(self) -> FloatArray:
         """Weights in the order of `engine.shadow.OBJECTIVE_METRICS`, shape (6,); 0 for metrics that do not count."""
         by_metric = {METRICS[name][0]: weight for name, weight in self.weights}

@@ -5,7 +5,8 @@ Nothing here imports a training library; what compiles a policy for a kind of wo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +16,9 @@ from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind
 from hybrid_ml_scheduler.core.decision import CompiledPolicy
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError, ModelError, PolicyError, UnknownNameError
 from hybrid_ml_scheduler.core.workload import Workload, WorkloadKind
-from hybrid_ml_scheduler.learning.store import Model, find_model, split_wanted
+from hybrid_ml_scheduler.learning.card import DEFAULT_OBJECTIVES, model_name
+from hybrid_ml_scheduler.learning.objective import Objective
+from hybrid_ml_scheduler.learning.store import Model, default_store, find_model, split_wanted
 from hybrid_ml_scheduler.policies import PolicySpec, list_policies, register_provider
 
 _KINDS = {
@@ -132,6 +135,60 @@ def parse_spelling(text: str) -> Spelling:
     return Spelling(policy, model, version, backfill, "unguarded" not in parts, "offline" not in parts, "+".join(named))
 
 
+def model_kind(workload: Workload, cluster: Cluster) -> str | None:
+    """Return the kind of model (`card.KINDS`) for a workload on a cluster; None if there is none."""
+    return _KINDS.get((workload.kind, cluster.kind))
+
+
+def with_models(
+    policies: Sequence[str], workload: Workload, cluster: Cluster, *, objective: Objective | None = None, models: Sequence[str] = ()
+) -> list[str]:
+    """Name the model of every learned policy that is spelled without one, where it is not the usual one.
+
+    Parameters
+    ----------
+    policies : sequence of str
+        Any policies; those that are not learned, or name a model, stay as they are.
+    workload, cluster
+        What they will run.
+    objective : Objective, optional
+        Take models that were trained for it.
+    models : sequence of str
+        ``NAME`` or ``NAME@VERSION``: take these instead.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ModelError
+        If a model is not there, or no policy takes it.
+    """
+    kind = model_kind(workload, cluster)
+    wanted = {default_store().find(model).card.policy: model for model in models}
+    if len(wanted) < len(models):
+        raise ModelError(f"models {', '.join(models)}: two are for the same policy; expected one for each of {', '.join(_POLICIES)}")
+    chosen, taken = [], set()
+    for text in policies:
+        policy = text.strip().lower().partition("+")[0]
+        if policy not in _POLICIES:
+            chosen.append(text)
+            continue
+        spelling = parse_spelling(text)
+        if policy in wanted:
+            taken.add(policy)
+            spelling = replace(spelling, model=wanted[policy])
+        elif objective is not None and kind is not None and objective.text != DEFAULT_OBJECTIVES[kind]:
+            spelling = replace(spelling, model=model_name(policy, kind, objective.text))
+        chosen.append(text if spelling.model is None else f"{policy}:{spelling.model}{spelling.text.removeprefix(policy)}")
+    unused = [model for policy, model in wanted.items() if policy not in taken]
+    if unused:
+        missing = next(policy for policy in wanted if policy not in taken)
+        raise ModelError(f"model {unused[0]!r} has no policy to use it; expected {missing} among the policies, without a model of its own")
+    return chosen
+
+
 def compile_spelling(text: str, workload: Workload, cluster: Cluster, seed: int) -> CompiledPolicy:
     """Make a learned policy ready to run; the provider that the registry calls.
 
@@ -156,7 +213,7 @@ def compile_spelling(text: str, workload: Workload, cluster: Cluster, seed: int)
         If there is no model for it, or the model cannot be loaded.
     """
     spelling = parse_spelling(text)
-    kind = _KINDS.get((workload.kind, cluster.kind))
+    kind = model_kind(workload, cluster)
     if kind is None:
         raise IncompatiblePolicyError(spelling.text, workload.name, f"learned policies do not run {workload.kind} tasks on {cluster.kind}")
     if spelling.backfill != "none" and kind != "batch":

@@ -195,7 +195,7 @@ class ModelStore:
         ModelError
             If it cannot be written.
         """
-        self._check_writable()
+        self.check_writable()
         name = model.card.name
         while True:
             version = max(self.versions(name), default=0) + 1
@@ -218,7 +218,7 @@ class ModelStore:
         ModelError
             If it cannot be loaded, or the history is damaged or cannot be written. What was in use stays in use.
         """
-        self._check_writable()
+        self.check_writable()
         self._load(name, version)
         history = self.history(name)
         stack = stack_of(history)
@@ -242,7 +242,7 @@ class ModelStore:
         ModelError
             If nothing came before, it cannot be loaded, or the history is damaged or cannot be written.
         """
-        self._check_writable()
+        self.check_writable()
         history = self.history(name)
         stack = stack_of(history)
         if len(stack) < 2:
@@ -278,7 +278,14 @@ class ModelStore:
             return load_model(wanted, stored=False)
         return self.get(*split_wanted(wanted))
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Find out before a long training whether its model can be kept.
+
+        Raises
+        ------
+        ModelError
+            If this store is read only.
+        """
         if self.read_only:
             raise ModelError("this model store is read only, there is no HOME to keep models in; expected HMS_DATA_DIR to name a folder")
 
