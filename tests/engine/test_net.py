@@ -53,6 +53,16 @@ def test_the_forward_pass_is_that_of_numpy(sizes: tuple[int, ...], activation: s
         np.testing.assert_allclose(scratch[place : place + sizes[-1]], expected[0], rtol=1e-11, atol=1e-11)
 
 
+def test_the_tangent_is_that_of_numpy() -> None:
+    # One input, one hidden value, one output: what comes out is the tangent of what goes in.
+    net = build_net((1, 1, 1), np.array([1.0, 0.0, 1.0, 0.0]))
+    tiny = np.geomspace(1e-310, 1e-3, 500)
+    rows = np.concatenate([np.linspace(-25.0, 25.0, 20_001), tiny, -tiny, [0.0, -0.0, np.inf, -np.inf, 1e300]])
+    result = np.empty(len(rows))
+    net_forward_rows(net, rows[:, None], net_scratch(net), result)
+    np.testing.assert_allclose(result, np.tanh(rows), rtol=2e-15, atol=1e-300)
+
+
 def test_scratch_memory_leaves_no_trace_and_longer_rows_do_no_harm() -> None:
     random = np.random.default_rng(1)
     net = build_net((3, 8, 1), random.normal(size=n_net_params((3, 8, 1))))

@@ -11,6 +11,7 @@ from hybrid_ml_scheduler.core.workload import MILLI
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.experiments import bench, bench_traces
 from hybrid_ml_scheduler.experiments.bench import Figure, FirstComeFirstServed, Inputs, Report
+from hybrid_ml_scheduler.learning import latency
 from hybrid_ml_scheduler.policies import compile_policy
 from hybrid_ml_scheduler.workloads.clusters import pool
 
@@ -69,6 +70,19 @@ def test_measurements_of_small_inputs(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert [figure.unit for figure in figures] == ["jobs/s", "jobs/s", "us/job", "us/job", "decisions/s"]
     assert all(len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)
     assert "300 jobs, 240 processors" in figures[0].note
+
+
+def test_the_time_of_a_decision_is_measured_for_every_kind_of_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bench_traces, "HPC2N_JOBS", 10)
+    for name, value in (("TREES", 3), ("LEAVES", 4), ("TRAINING_ROWS", 200)):
+        monkeypatch.setattr(latency, name, value)
+    figures = bench.measure_models(Inputs(None, None, None, 2, tmp_path))
+    assert [figure.name for figure in figures if figure.target is not None] == [
+        "decision of 100 trees",
+        "decision of 100 trees, random forest",
+        "decision of a 64x64 net",
+    ]
+    assert all(figure.unit == "us" and len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)
 
 
 def test_inputs_that_make_no_sense(tmp_path: Path) -> None:

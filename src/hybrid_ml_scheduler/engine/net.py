@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -140,10 +139,33 @@ def _dense(weights: FloatArray, biases: FloatArray, source: FloatArray, target: 
 
 
 @compiled_inner
+def _tanh(x: float) -> float:
+    """Return the hyperbolic tangent to within 1e-15, without a branch or call, so that the compiler can work on several values at once.
+
+    ``tanh x = E / (E + 2)`` with ``E = exp(2 x) - 1``. E of the 64th part is its Taylor polynomial; ``E(2 z) = E(z) (E(z) + 2)`` leads back, and
+    nothing is lost near 0. Beyond 20 the tangent is 1 in double precision.
+    """
+    z = min(max(x, -20.0), 20.0) / 32.0
+    e = 1.0 / 39916800.0 + z * (1.0 / 479001600.0)
+    e = 1.0 / 362880.0 + z * (1.0 / 3628800.0 + z * e)
+    e = 1.0 / 5040.0 + z * (1.0 / 40320.0 + z * e)
+    e = 1.0 / 120.0 + z * (1.0 / 720.0 + z * e)
+    e = 1.0 / 6.0 + z * (1.0 / 24.0 + z * e)
+    e = z * (1.0 + z * (0.5 + z * e))
+    e = e * (e + 2.0)
+    e = e * (e + 2.0)
+    e = e * (e + 2.0)
+    e = e * (e + 2.0)
+    e = e * (e + 2.0)
+    e = e * (e + 2.0)
+    return e / (e + 2.0) if x == x else x  # noqa: PLR0124 - NaN stays NaN, whatever min and max made of it
+
+
+@compiled_inner
 def _activate(values: FloatArray, activation: int) -> None:
     if activation == TANH:
         for place in range(len(values)):
-            values[place] = math.tanh(values[place])
+            values[place] = _tanh(values[place])
     else:
         for place in range(len(values)):
             values[place] = max(values[place], 0.0)

@@ -249,6 +249,24 @@ def measure_decisions(inputs: Inputs) -> list[Figure]:
     return [Figure("a policy in Python", "decisions/s", tuple(rates), 1e5, note=inputs.batch_note)]
 
 
+def measure_models(inputs: Inputs) -> list[Figure]:
+    """Measure the time that a learned model takes for one decision, inside the engine and, for comparison, in the training libraries."""
+    from hybrid_ml_scheduler.learning.latency import decision_latencies
+
+    latencies = decision_latencies(inputs.repeats)
+    named = (
+        ("lightgbm", "decision of 100 trees", 15.0),
+        ("forest", "decision of 100 trees, random forest", 15.0),
+        ("net", "decision of a 64x64 net", 3.0),
+        ("lightgbm_library", "the same trees in LightGBM itself", None),
+        ("forest_library", "the same forest in scikit-learn itself", None),
+    )
+    return [
+        Figure(name, "us", latencies[key].times_us, target, more_is_better=False, note=f"{latencies[key].name}: {latencies[key].note}")
+        for key, name, target in named
+    ]
+
+
 def measure_memory(inputs: Inputs) -> list[Figure]:
     """Measure the peak memory of a fresh process that reads the trace and compares two policies on it."""
     arguments = ["compare", inputs.trace_spec, "--policies", "fcfs,saf+easy", "--json", os.devnull]
@@ -280,6 +298,7 @@ MEASUREMENTS: tuple[Callable[[Inputs], list[Figure]], ...] = (
     measure_graphs,
     measure_placement,
     measure_decisions,
+    measure_models,
     measure_memory,
     measure_start_up,
 )
