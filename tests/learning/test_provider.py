@@ -16,7 +16,7 @@ from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError, ModelError,
 from hybrid_ml_scheduler.core.workload import WorkloadKind
 from hybrid_ml_scheduler.learning import provider
 from hybrid_ml_scheduler.learning.objective import parse_objective
-from hybrid_ml_scheduler.learning.provider import Spelling, parse_spelling, register, with_models
+from hybrid_ml_scheduler.learning.provider import Spelling, parse_spelling, register, with_learned, with_models
 from hybrid_ml_scheduler.learning.store import save_model
 from hybrid_ml_scheduler.policies import compile_policy, list_policies, registry
 from hybrid_ml_scheduler.policies.checks import example_cases
@@ -164,3 +164,12 @@ def test_models_that_no_policy_takes(alone: Path) -> None:
         with_models(["hybrid_ml"], *BATCH, models=["mine@3", "mine"])
     with pytest.raises(ModelError, match="there is no model 'yours'"):
         with_models(["hybrid_ml"], *BATCH, models=["yours"])
+
+
+def test_learned_policies_stand_beside_the_usual_rules_once_they_have_a_model(alone: Path) -> None:
+    assert with_learned(["fcfs", "sjf"], *BATCH) == ["fcfs", "sjf"]
+    save_model(alone, example_model(version=1))
+    assert with_learned(["fcfs", "sjf"], *BATCH) == ["fcfs", "sjf", "hybrid_ml", "hybrid_ml+easy"]
+    assert with_learned(["mct", "oracle"], *DIVISIBLE) == ["mct", "oracle"]
+    save_model(alone, example_model("rl_agent-divisible", policy="rl_agent", kind="divisible", version=1))
+    assert with_learned(["mct", "oracle"], *DIVISIBLE) == ["mct", "rl_agent", "oracle"]

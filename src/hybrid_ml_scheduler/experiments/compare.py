@@ -13,7 +13,7 @@ from hybrid_ml_scheduler.engine.metrics import win_shares
 from hybrid_ml_scheduler.experiments.results import Comparison
 from hybrid_ml_scheduler.experiments.runs import Job, Outcome, Plan, Stage, outcomes
 from hybrid_ml_scheduler.experiments.summary import add_regret, summarise
-from hybrid_ml_scheduler.learning.provider import with_models
+from hybrid_ml_scheduler.learning.provider import with_learned, with_models
 from hybrid_ml_scheduler.policies import compile_policy, default_policies
 from hybrid_ml_scheduler.workloads.windows import parse_windows
 
@@ -48,7 +48,7 @@ def run_comparison(
     cluster_spec : str, optional
         A cluster's name or file (`open_cluster`); by default what suits the workload.
     policies : sequence of str, optional
-        Names, each once; by default a sensible set for the kind of workload.
+        Names, each once; by default a sensible set for the kind of workload, learned policies included.
     seeds : int, optional
         Runs with seeds 0 ... seeds - 1; one by default. A preset is generated anew with each, a file stays and only random policies change.
     first : int, optional
@@ -92,7 +92,8 @@ def run_comparison(
     plan = Plan(workload_spec, cluster_spec, format, lenient, first, load, spans, 1 if seeds is None else seeds, objective=objective)
     stage = Stage(plan)
     opening = stage.workload(0)
-    names = list(default_policies(opening, stage.cluster) if policies is None else policies)
+    usual = default_policies(opening, stage.cluster)
+    names = with_learned(usual, opening, stage.cluster) if policies is None else list(policies)
     if not names:
         raise InputError("no policy is named; expected at least one")
     names = with_models(names, opening, stage.cluster, objective=stage.objective, models=models)

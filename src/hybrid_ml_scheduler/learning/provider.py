@@ -44,6 +44,8 @@ _SPECS = (
     ),
 )
 _POLICIES = tuple(spec.name for spec in _SPECS)
+_LAST = "oracle"
+"""Stands last among the policies of a comparison."""
 _BACKFILLS = ("none", "easy", "conservative")
 _FORM = "[:MODEL[@VERSION]][+easy|+conservative][+unguarded][+offline]"
 
@@ -138,6 +140,28 @@ def parse_spelling(text: str) -> Spelling:
 def model_kind(workload: Workload, cluster: Cluster) -> str | None:
     """Return the kind of model (`card.KINDS`) for a workload on a cluster; None if there is none."""
     return _KINDS.get((workload.kind, cluster.kind))
+
+
+def with_learned(policies: Sequence[str], workload: Workload, cluster: Cluster) -> list[str]:
+    """Add the learned policies that have a model for this kind of workload to a list of rules: at its end, but before an oracle.
+
+    Parameters
+    ----------
+    policies : sequence of str
+    workload, cluster
+        What they will run.
+
+    Returns
+    -------
+    list of str
+        On a pool of processors learned policies stand there without backfilling and with EASY.
+    """
+    kind = model_kind(workload, cluster)
+    store = default_store()
+    there = [policy for policy in _POLICIES if kind is not None and store.versions(model_name(policy, kind))]
+    learned = [f"{policy}{backfill}" for policy in there for backfill in (("", "+easy") if kind == "batch" else ("",))]
+    place = policies.index(_LAST) if _LAST in policies else len(policies)
+    return [*policies[:place], *learned, *policies[place:]]
 
 
 def with_models(
