@@ -128,7 +128,12 @@ def convert(
 
 @app.command("generate")
 def generate(
-    preset: Annotated[str, typer.Argument(metavar="PRESET", help="steady, bursty, diurnal, heavy, drift, graphs or serial.", show_default=False)],
+    preset: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRESET", help="steady, bursty, diurnal, heavy, drift, graphs, serial, or lublin[:name=value,...].", show_default=False
+        ),
+    ],
     output: OutputArgument,
     tasks: options.TasksOption = None,
     seed: options.SeedOption = 0,
@@ -137,9 +142,14 @@ def generate(
 ) -> None:
     """Generate a workload and write it to a file."""
     check_target("OUTPUT", output)
-    from hybrid_ml_scheduler.workloads import synthetic
+    from hybrid_ml_scheduler.workloads import lublin, synthetic
     from hybrid_ml_scheduler.workloads.clusters import open_cluster
 
+    if lublin.is_spec(preset):
+        if cluster is not None:
+            raise InputError(f"--cluster {cluster}: {preset} names its processors itself; expected lublin:processors=N without --cluster")
+        _export(lublin.generate(preset, seed=seed, n_tasks=tasks, load=load), output)
+        return
     target = None if cluster is None else open_cluster(cluster)
     _export(synthetic.generate(preset, seed=seed, cluster=target, n_tasks=tasks, load=load), output)
 

@@ -12,7 +12,7 @@ from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Gpu, Node
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload, WorkloadKind
-from hybrid_ml_scheduler.engine import divisible, graphs, machines, nodes, placement, pool, reservations, tournament, tree
+from hybrid_ml_scheduler.engine import divisible, easypp, graphs, machines, nodes, placement, pool, reservations, tournament, tree
 from hybrid_ml_scheduler.engine.codes_placement import PlacementCode
 from hybrid_ml_scheduler.engine.decision_point import one_task
 from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, processors, ranks, static_keys
@@ -44,6 +44,11 @@ def _prepare_pool(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
     backfill = pool.Backfill(policy.codes["backfill"])
     n_tasks = len(workload)
     ends = reservations.build_ends(n_tasks if backfill is not pool.Backfill.NONE else 0)
+    if backfill is pool.Backfill.EASYPP:
+        if order in DYNAMIC_ORDERS:
+            raise IncompatiblePolicyError(policy.name, workload.name, "EASY++ goes with orders that do not change while a job waits")
+        desk = easypp.build_predictions(workload.tasks, static_keys(order, workload))
+        return lambda state: easypp.run_easypp(problem, truth, state, desk, easypp.corrections())
     if order in DYNAMIC_ORDERS:
         contest = tournament.build_tournament(n_tasks, int(order))
         set_aside = np.zeros(reservations.RESERVATION_DEPTH, dtype=np.int64)

@@ -28,6 +28,7 @@ class Backfill(IntEnum):
     NONE = 0
     EASY = 1
     CONSERVATIVE = 2
+    EASYPP = 3
 
 
 _NONE, _CONSERVATIVE = int(Backfill.NONE), int(Backfill.CONSERVATIVE)

@@ -60,6 +60,14 @@ class Composition:
         if workload_kind is WorkloadKind.RIGID and cluster_kind is ClusterKind.POOL:
             if self.placement is not None or self.split is not None:
                 return "a pool of processors has nothing to place or split"
+            if (
+                backfills
+                and self.backfill is not None
+                and self.backfill.code == Backfill.EASYPP
+                and self.order is not None
+                and self.order.code in DYNAMIC_ORDERS
+            ):
+                return "EASY++ goes with orders that do not change while a job waits"
             return None
         if backfills:
             return "backfilling is for batch jobs on a pool of processors"

@@ -89,6 +89,13 @@ ORDERS = (
 BACKFILLS = (
     Part("none", Slot.BACKFILL, "The head of the order blocks", _QUEUEING, code=int(Backfill.NONE)),
     Part("easy", Slot.BACKFILL, "Others may overtake if they do not delay the head", "Lifka, JSSPP 1995", code=int(Backfill.EASY)),
+    Part(
+        "easypp",
+        Slot.BACKFILL,
+        "EASY++: backfilling by the mean of the user's last two run times, shortest first",
+        "Tsafrir, Etsion, Feitelson, IEEE TPDS 18(6), 2007",
+        code=int(Backfill.EASYPP),
+    ),
     Part("conservative", Slot.BACKFILL, "Others may overtake if they delay nobody ahead", _BACKFILL, code=int(Backfill.CONSERVATIVE)),
 )
 

@@ -98,6 +98,7 @@ def _composition_spec(name: str) -> PolicySpec:
 def list_policies() -> list[PolicySpec]:
     """Return the registered policies and the usual compositions: batch orders with each backfilling, placements, presets, the user's own."""
     names = [f"{order.name}{backfill}" for order in ORDERS for backfill in ("", "+easy", "+conservative")]
+    names.append("fcfs+easypp")
     names += [*_NODE_RULES.split(), *_DIVISIBLE_RULES.split(), *_MACHINE_RULES.split()]
     specs = [_composition_spec(name) for name in dict.fromkeys(names)]
     specs += [PolicySpec(preset.name, preset.summary, preset.reference, preset.kinds) for preset in PRESETS]

@@ -29,6 +29,7 @@ class _RowReader(Protocol):
 _ROWS: dict[str, _RowReader] = {"swf": read_swf, "openb": read_openb, "philly": read_philly, "tabular": read_tabular}
 _DOCUMENTS: dict[str, Callable[[Source], Workload]] = {"taskgraph": read_taskgraph, "wfformat": read_wfformat, "dot": read_dot}
 _BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_LUBLIN = re.compile(r"lublin(:|$)")
 
 
 def open_workload(
@@ -44,8 +45,8 @@ def open_workload(
     Parameters
     ----------
     spec : str
-        Path of a file, plain or gzip, or the name of a generator preset. A preset's name wins over a file of that name (``./steady`` is the
-        file).
+        Path of a file, plain or gzip, or the name of a generator preset, or ``lublin[:name=value,...]`` (`lublin.LublinParameters`). A
+        preset's name wins over a file of that name (``./steady`` is the file).
     format : str, optional
         One of `detect.FORMATS`; told from the content when left out. Makes no sense for a preset, and is an error there.
     lenient : bool
@@ -67,6 +68,12 @@ def open_workload(
     UnknownNameError
         If there is neither a file nor a preset, or no format, of that name.
     """
+    if _LUBLIN.match(spec):
+        lublin = import_module("hybrid_ml_scheduler.workloads.lublin")
+        if format is not None:
+            raise InputError(f"workload {spec!r} is generated, so --format {format} does not apply; expected a file with --format, or no --format")
+        batch: Workload = lublin.generate(spec, seed=seed)
+        return batch
     if _BARE_NAME.fullmatch(spec):  # the generator is not imported for paths
         synthetic = import_module("hybrid_ml_scheduler.workloads.synthetic")
         if spec in synthetic.PRESETS:
@@ -75,7 +82,7 @@ def open_workload(
             generated: Workload = synthetic.generate(spec, seed=seed, cluster=cluster)
             return check_workload(generated)
         if not Path(spec).exists():
-            raise UnknownNameError(f"there is neither a file nor a preset {spec!r}; expected a path or one of {', '.join(synthetic.PRESETS)}")
+            raise UnknownNameError(f"there is neither a file nor a preset {spec!r}; expected a path or one of {', '.join(synthetic.PRESETS)}, lublin")
     chosen = None if format is None else check_format(format)
     source = read_source(spec)
     name = chosen or detect_format(source)
