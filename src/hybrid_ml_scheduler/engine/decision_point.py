@@ -91,20 +91,21 @@ _typeof: Any = numba.typeof
 _populate: Any = populate_array
 _PARTS = _example()
 _LENGTHS = [len(numbers) for numbers in _numbers(_PARTS)]
-_problem_at = _assembler(_typeof(_PARTS[0]), 0)
-_truth_at = _assembler(_typeof(_PARTS[1]), _LENGTHS[0])
-_state_at = _assembler(_typeof(_PARTS[2]), _LENGTHS[0] + _LENGTHS[1])
+# For compiled entry points: the parts of a run, given the addresses of a `BoundEngine`.
+problem_at = _assembler(_typeof(_PARTS[0]), 0)
+law_at = _assembler(_typeof(_PARTS[1]), _LENGTHS[0])
+state_at = _assembler(_typeof(_PARTS[2]), _LENGTHS[0] + _LENGTHS[1])
 
 
 @compiled_entry
 def _advance(addresses: IntArray) -> bool:
-    return advance(_problem_at(addresses), _state_at(addresses))
+    return advance(problem_at(addresses), state_at(addresses))
 
 
 @compiled_entry
 def _start(addresses: IntArray, task: int, node: int, gpu_mask: int, fraction: float) -> int:
-    problem = _problem_at(addresses)
-    state = _state_at(addresses)
+    problem = problem_at(addresses)
+    state = state_at(addresses)
     reason = can_start(problem, state, task, node, gpu_mask, fraction)
     if reason != 0:
         return reason
@@ -116,7 +117,7 @@ def _start(addresses: IntArray, task: int, node: int, gpu_mask: int, fraction: f
     state.counters[QUEUE_SIZE] = last
     for move in range(place, last):
         state.queue[move] = state.queue[move + 1]
-    start_task(problem, _truth_at(addresses), state, task, node, gpu_mask, fraction)
+    start_task(problem, law_at(addresses), state, task, node, gpu_mask, fraction)
     return 0
 
 
