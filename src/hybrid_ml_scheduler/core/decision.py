@@ -222,6 +222,8 @@ class Mechanism(IntEnum):
     """Graphs on unrelated machines: a static plan made before the run."""
     MACHINES = 4
     """Unrelated machines: a choice when a task becomes ready."""
+    LEARNED_DIVISIBLE = 5
+    """Divisible tasks: the priced rule with learned times, and the rule with nominal times behind it."""
 
 
 @dataclass(frozen=True, slots=True)

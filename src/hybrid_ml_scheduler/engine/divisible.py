@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_ml_scheduler.core.cluster import Cluster
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled_call, compiled_entry, compiled_inner
 from hybrid_ml_scheduler.engine.events import advance, data_ready, start_task
@@ -79,6 +80,9 @@ _ALTERNATE, _UNIFORM, _QILIN, _EXACT, _ANY = (int(code) for code in (Split.ALTER
 # Positions in Rule.params (priced placement and its order).
 CPU_PRICE, CPU_PRICE_QUEUED, GPU_PRICE, GPU_PRICE_QUEUED, SPEED_EXPONENT, QUEUE_EXPONENT, ORDER_HELD, AGEING, SPLIT_PRICE = range(9)
 N_PARAMS = 9
+# Learned policies have more: what a joule costs in seconds, and the share of tasks that try a random option.
+ENERGY_PRICE, EXPLORATION = 9, 10
+N_LEARNED_PARAMS = 11
 
 
 class Rule(NamedTuple):
@@ -92,7 +96,7 @@ class Rule(NamedTuple):
         Order of the queue, smallest first; equal keys in the order of becoming ready.
     priced_order : int
         1 if the queue is re-ordered at every event by the priced rule's own key.
-    params : ndarray of float64, shape (N_PARAMS,)
+    params : ndarray of float64, shape (N_PARAMS,) or (N_LEARNED_PARAMS,)
         Of priced placement.
     draw : ndarray of float64, shape (n_tasks, 2)
         Uniform numbers of each task: for the GPU and for the fraction.
@@ -156,6 +160,12 @@ def build_desk(problem: Problem) -> Desk:
         second=np.zeros(n_tasks),
         behind=np.zeros(2, dtype=np.int64),
     )
+
+
+def busy_watts(cluster: Cluster) -> FloatArray:
+    """Return the watts drawn more when busy than when idle: of one core of each node, then of each GPU; NaN where nobody knows."""
+    columns = cluster.columns()
+    return np.concatenate([columns.node_core_busy_w - columns.node_core_idle_w, columns.gpu_busy_w - columns.gpu_idle_w])
 
 
 def shortest_times(problem: Problem, expected: Law) -> FloatArray:
@@ -304,6 +314,32 @@ def _pressure(desk: Desk, exponent: float, devices: int) -> float:
 
 
 @compiled_inner
+def _busy_joules(problem: Problem, rule: Rule, task: int, node: int, gpu: int, fraction: float, cpu_s: float, gpu_s: float) -> float:
+    """Return what an option draws beyond idle devices, in joules."""
+    joules = rule.held_w[node] * problem.cores[task] / 1000.0 * cpu_s
+    if fraction > 0.0:
+        joules += rule.held_w[len(problem.node_cores) + gpu] * gpu_s
+    return float(joules)
+
+
+@compiled_inner
+def explores(rule: Rule, task: int) -> bool:
+    """Whether a learned policy tries a random option for a task; drawn before the run."""
+    return bool(len(rule.params) > N_PARAMS and rule.draw[task, 0] < rule.params[EXPLORATION])
+
+
+@compiled_inner
+def _lot(draw: float, gpu: int, fraction: float) -> float:
+    """Return a number from 0 to 1 that belongs to a task's draw and an option: the smallest one wins, the same at every event."""
+    option = 3 * (gpu + 1) + (0 if fraction == 0.0 else 2 if fraction == 1.0 else 1)
+    # A congruential step, then a square, which no fixed shift between options survives; all products stay below 2^63.
+    mixed = (int(draw * 2147483647.0) * 48271 + (option + 1) * 69621) % 2147483647
+    mixed = (mixed * mixed) % 2147483647
+    mixed = (mixed * 16807) % 2147483647
+    return mixed / 2147483647.0
+
+
+@compiled_inner
 def _score(
     problem: Problem, state: State, rule: Rule, desk: Desk, task: int, node: int, gpu: int, fraction: float, cpu_s: float, gpu_s: float
 ) -> float:
@@ -320,15 +356,15 @@ def _score(
         return float(run)
     finish = start + run
     if placement == _ENERGY_AWARE:
-        energy = rule.held_w[node] * problem.cores[task] / 1000.0 * cpu_s
-        if fraction > 0.0:
-            energy += rule.held_w[len(problem.node_cores) + gpu] * gpu_s
+        energy = _busy_joules(problem, rule, task, node, gpu, fraction, cpu_s, gpu_s)
         return float(energy * (finish - problem.arrival[task]))
     if placement == _FIRST_FIT:
         return 0.0 if start <= now else 1.0
     if placement != _PRICED:
         return float(finish)
     params = rule.params
+    if explores(rule, task):
+        return _lot(rule.draw[task, 1], gpu, fraction)
     devices = len(problem.gpu_node) + len(problem.node_cores)
     pressure = _pressure(desk, params[QUEUE_EXPONENT], devices)
     total = finish - now
@@ -339,6 +375,8 @@ def _score(
         total += (params[GPU_PRICE] + params[GPU_PRICE_QUEUED] * pressure) * value * gpu_s
         if fraction < 1.0:
             total += params[SPLIT_PRICE] * run
+    if len(params) > N_PARAMS and params[ENERGY_PRICE] > 0.0:
+        total += params[ENERGY_PRICE] * _busy_joules(problem, rule, task, node, gpu, fraction, cpu_s, gpu_s)
     return float(total)
 
 
@@ -659,6 +697,18 @@ def _batch(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule
             queue[place] = queue[place - 1]
             place -= 1
         queue[place] = task
+
+
+@compiled_call
+def decide_priced(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule, desk: Desk) -> None:
+    """Start what the priced rule starts at this event; the whole queue is known to the desk."""
+    desk.cpu_held[:] = False
+    desk.gpu_held[:] = False
+    if _open_devices(problem, state, desk) > 0:
+        regime = regime_at(expected.regime_start, state.clock[0])
+        _look_ahead(problem, state, desk)
+        _reorder(problem, expected, state, rule, desk, regime)
+        _walk(problem, truth, expected, state, rule, desk, regime)
 
 
 @compiled_entry

@@ -20,19 +20,35 @@ def regime_at(regime_start: FloatArray, time_s: float) -> int:
 @compiled_inner
 def cpu_seconds(problem: Problem, law: Law, task: int, node: int) -> float:
     """Return the time of the whole task on its CPU cores of a node, in seconds."""
-    return float(law.work[task] / problem.node_speed[node])
+    seconds = law.work[task] / problem.node_speed[node]
+    if law.factor.shape[0] > 0:
+        seconds *= law.factor[task, 0]
+    return float(seconds)
+
+
+@compiled_inner
+def transfer_in_seconds(problem: Problem, task: int, gpu: int) -> float:
+    """Return the time that the whole working set takes over a GPU's host link, in seconds."""
+    return float(problem.mem_mb[task] / (16000.0 if problem.mode[MODE_LAW] == LAW_SERIAL else problem.gpu_link[gpu]))
 
 
 @compiled_inner
 def gpu_rate(problem: Problem, law: Law, task: int, gpu: int, regime: int) -> float:
     """Return the time of the whole task on a GPU without the launch, in seconds: transfer of the working set plus work."""
+    c = problem.intensity[task]
+    factor = law.factor[task, 1 + problem.gpu_model[gpu]] if law.factor.shape[0] > 0 else 1.0
     if problem.mode[MODE_LAW] == LAW_SERIAL:
         # The original system: d / (1 + 3 c) + mem / 16000, whatever the GPU.
-        return float(law.work[task] / (1.0 + 3.0 * problem.intensity[task]) + problem.mem_mb[task] / 16000.0)
-    c = problem.intensity[task]
+        return float(law.work[task] / (1.0 + 3.0 * c) * factor + transfer_in_seconds(problem, task, gpu))
     work = law.work[task] * ((1.0 - c) + c / problem.gpu_speed[gpu])
     slow = law.slowdown[regime, problem.kind[task], problem.gpu_model[gpu]] * law.gpu_noise[task]
-    return float(problem.mem_mb[task] / problem.gpu_link[gpu] + work * slow)
+    return float(transfer_in_seconds(problem, task, gpu) + work * slow * factor)
+
+
+@compiled_inner
+def launch_seconds(problem: Problem, gpu: int) -> float:
+    """Return the launch latency of a GPU, in seconds; the law ``serial`` has none."""
+    return 0.0 if problem.mode[MODE_LAW] == LAW_SERIAL else float(problem.gpu_launch[gpu])
 
 
 @compiled_inner
@@ -47,8 +63,7 @@ def part_times(problem: Problem, law: Law, task: int, node: int, gpu: int, fract
     if fraction < 1.0:
         cpu_s = (1.0 - fraction) * cpu_seconds(problem, law, task, node)
     if fraction > 0.0:
-        launch = 0.0 if problem.mode[MODE_LAW] == LAW_SERIAL else problem.gpu_launch[gpu]
-        gpu_s = launch + fraction * gpu_rate(problem, law, task, gpu, regime)
+        gpu_s = launch_seconds(problem, gpu) + fraction * gpu_rate(problem, law, task, gpu, regime)
     if problem.mode[MODE_LAW] != LAW_OVERLAP:
         total = cpu_s + gpu_s
         return (total if fraction < 1.0 else 0.0), (total if fraction > 0.0 else 0.0)
@@ -65,8 +80,7 @@ def best_fraction(problem: Problem, law: Law, task: int, node: int, gpu: int, re
     a = cpu_seconds(problem, law, task, node)
     b = gpu_rate(problem, law, task, gpu, regime)
     if problem.mode[MODE_LAW] != LAW_OVERLAP:
-        launch = 0.0 if problem.mode[MODE_LAW] == LAW_SERIAL else problem.gpu_launch[gpu]
-        return 1.0 if launch + b < a else 0.0
+        return 1.0 if launch_seconds(problem, gpu) + b < a else 0.0
     if a <= problem.gpu_launch[gpu]:
         return 0.0
     return float((a - problem.gpu_launch[gpu]) / (a + b))

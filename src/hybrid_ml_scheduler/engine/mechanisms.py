@@ -12,7 +12,7 @@ from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Gpu, Node
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload, WorkloadKind
-from hybrid_ml_scheduler.engine import divisible, easypp, graphs, machines, nodes, placement, pool, reservations, tournament, tree
+from hybrid_ml_scheduler.engine import divisible, easypp, graphs, learned_divisible, machines, nodes, placement, pool, reservations, tournament, tree
 from hybrid_ml_scheduler.engine.codes_placement import PlacementCode
 from hybrid_ml_scheduler.engine.decision_point import one_task
 from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, processors, ranks, static_keys
@@ -29,7 +29,7 @@ def prepare(policy: CompiledPolicy, workload: Workload, cluster: Cluster, proble
     IncompatiblePolicyError
         If the mechanism cannot run this kind of workload on this kind of cluster.
     """
-    kind = WorkloadKind.DIVISIBLE if policy.mechanism is Mechanism.DIVISIBLE else WorkloadKind.RIGID
+    kind = WorkloadKind.DIVISIBLE if policy.mechanism in (Mechanism.DIVISIBLE, Mechanism.LEARNED_DIVISIBLE) else WorkloadKind.RIGID
     if policy.mechanism in (Mechanism.PLAN, Mechanism.MACHINES):
         kind = WorkloadKind.MACHINES
     if workload.kind is not kind:
@@ -119,8 +119,7 @@ def _line(size: FloatArray, seconds: FloatArray) -> tuple[float, float]:
 
 
 def _held_watts(policy: CompiledPolicy, workload: Workload, cluster: Cluster) -> FloatArray:
-    columns = cluster.columns()
-    watts = np.concatenate([columns.node_core_busy_w - columns.node_core_idle_w, columns.gpu_busy_w - columns.gpu_idle_w])
+    watts = divisible.busy_watts(cluster)
     if policy.codes["placement"] == divisible.Placement.ENERGY_AWARE and np.isnan(watts).any():
         raise IncompatiblePolicyError(policy.name, workload.name, f"cluster {cluster.name!r} does not say what all of its devices draw")
     return np.where(np.isnan(watts), 0.0, watts)
@@ -170,6 +169,7 @@ _PREPARE: dict[Mechanism, Callable[[CompiledPolicy, Workload, Cluster, Problem, 
     Mechanism.NODES: _prepare_nodes,
     Mechanism.PLAN: _prepare_plan,
     Mechanism.MACHINES: _prepare_machines,
+    Mechanism.LEARNED_DIVISIBLE: learned_divisible.prepare_learned,
 }
 
 
@@ -191,7 +191,7 @@ def _warm_up(mechanism: Mechanism, dynamic: bool, backfill: int) -> None:
         "priced_order": 0,
         "planner": 0,
     }
-    if mechanism is Mechanism.DIVISIBLE:
+    if mechanism in (Mechanism.DIVISIBLE, Mechanism.LEARNED_DIVISIBLE):
         tasks = replace(workload.tasks, size=np.ones(1), compute_intensity=np.ones(1), kind=np.zeros(1, dtype=np.int64))
         workload = replace(workload, kind=WorkloadKind.DIVISIBLE, tasks=tasks)
         cluster = Cluster("one", ClusterKind.NODES, (Node("one", 1000, gpus=(Gpu("one", 1.0, 1.0, 1.0, 0.0),)),))
@@ -205,4 +205,6 @@ def _warm_up(mechanism: Mechanism, dynamic: bool, backfill: int) -> None:
         cluster = Cluster("one", ClusterKind.MACHINES, cluster.nodes)
     problem = build_problem(workload, cluster)
     policy = CompiledPolicy("warm-up", mechanism, codes)
+    if mechanism is Mechanism.LEARNED_DIVISIBLE:
+        policy = learned_divisible.warm_up_policy()
     prepare(policy, workload, cluster, problem, build_truth(workload, cluster))(build_state(problem))

@@ -11,12 +11,12 @@ from hybrid_ml_scheduler.core.decision import CompiledPolicy, Decision, Policy, 
 from hybrid_ml_scheduler.core.errors import DecisionError, EngineError
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray, Tasks, Workload
 from hybrid_ml_scheduler.engine import decision_point, mechanisms
+from hybrid_ml_scheduler.engine.outcome import schedule_of
 from hybrid_ml_scheduler.engine.state import (
     N_FINISHED,
     N_ORPHANED,
     N_REJECTED,
     N_RUNNING,
-    N_STARTED,
     QUEUE_SIZE,
     Law,
     Problem,
@@ -82,26 +82,6 @@ def _check_complete(workload: Workload, policy: str, state: State) -> None:
             f"policy {policy!r} left {left} of {len(workload)} tasks of workload {workload.name!r} waiting when nothing was left to happen; "
             "expected every task to be started at some event"
         )
-
-
-def schedule_of(problem: Problem, state: State, policy: str, engine_s: float) -> Schedule:
-    """Read the schedule off the final state of a run."""
-    started = ~np.isnan(state.start)
-    return Schedule(
-        status=state.status,
-        ready_s=state.ready,
-        start_s=state.start,
-        finish_s=state.finish,
-        cpu_end_s=state.cpu_end,
-        gpu_end_s=state.gpu_end,
-        node=state.node,
-        gpu_mask=np.where(started, state.gpu_mask, 0),
-        fraction=state.fraction,
-        decision_order=state.start_log[: state.counters[N_STARTED]].copy(),
-        engine_s=engine_s,
-        policy=policy,
-        decided_by=state.decided_by,
-    )
 
 
 class Simulation:
@@ -204,4 +184,4 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-__all__ = ["Simulation", "simulate"]
+__all__ = ["Simulation", "schedule_of", "simulate"]

@@ -69,6 +69,7 @@ class Law(NamedTuple):
     """What decides run times: the truth, or somebody's estimate of it in the same form.
 
     ``work`` (n,), ``slowdown`` (regimes, kinds, models), ``regime_start`` (regimes,), ``gpu_noise`` (n,), ``cost`` (n, machines) or (0, 0).
+    ``factor`` (n, 1 + models) or (0, 0): predictions multiply the work of a divisible task on the CPU by column 0, on GPU model ``m`` by ``1 + m``.
     """
 
     work: FloatArray
@@ -76,6 +77,7 @@ class Law(NamedTuple):
     regime_start: FloatArray
     gpu_noise: FloatArray
     cost: FloatArray
+    factor: FloatArray
 
 
 class State(NamedTuple):
@@ -235,6 +237,7 @@ def build_truth(workload: Workload, cluster: Cluster) -> Law:
         regime_start=_f8(regime_start),
         gpu_noise=_f8(truth.gpu_noise) if truth.gpu_noise is not None else np.ones(n),
         cost=_f8(truth.cost_s) if truth.cost_s is not None else np.zeros((0, 0)),
+        factor=np.zeros((0, 0)),
     )
 
 
@@ -251,6 +254,7 @@ def nominal_law(problem: Problem) -> Law:
         regime_start=np.array([-np.inf]),
         gpu_noise=np.ones(len(problem.arrival)),
         cost=problem.cost,
+        factor=np.zeros((0, 0)),
     )
 
 
