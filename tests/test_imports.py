@@ -24,7 +24,7 @@ def imported_by(module: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("layer", ["core", "engine", "workloads", "policies", "experiments", "cli"])
+@pytest.mark.parametrize("layer", ["core", "engine", "workloads", "policies", "experiments", "storage", "cli"])
 def test_each_layer_can_be_imported_first(layer: str) -> None:
     # One process per layer: whatever comes first must not depend on what others have imported before.
     names = [name for name in MODULES if name.startswith(f"hybrid_ml_scheduler.{layer}")]
@@ -39,7 +39,8 @@ def test_each_layer_can_be_imported_first(layer: str) -> None:
         ("hybrid_ml_scheduler.workloads.open", {"numba", "matplotlib", "typer", "rich"}),
         ("hybrid_ml_scheduler.engine", {"polars", "pyarrow", "matplotlib", "typer", "rich"}),
         ("hybrid_ml_scheduler.policies", {"polars", "pyarrow", "matplotlib", "typer", "rich"}),
-        ("hybrid_ml_scheduler.cli.main", {"numpy", "numba", "scipy", "polars", "pyarrow", "yaml", "matplotlib", "rich"}),
+        ("hybrid_ml_scheduler.storage.service", {"numba", "polars", "pyarrow", "scipy", "matplotlib", "sklearn"}),
+        ("hybrid_ml_scheduler.cli.main", {"sqlalchemy", "pydantic", "numpy", "numba", "scipy", "polars", "pyarrow", "yaml", "matplotlib", "rich"}),
     ],
 )
 def test_nothing_unneeded_comes_along(module: str, unwanted: set[str]) -> None:

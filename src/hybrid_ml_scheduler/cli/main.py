@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hybrid_ml_scheduler import __version__
-from hybrid_ml_scheduler.cli import bench, compare, explain, fill, models, policies, profile, simulate, testing, train, workload
+from hybrid_ml_scheduler.cli import bench, compare, db, explain, fill, models, policies, profile, simulate, testing, train, workload
 from hybrid_ml_scheduler.cli.environment import set_cache_folders
 from hybrid_ml_scheduler.core.errors import HmsError
 
@@ -38,6 +38,7 @@ app.command("fill", short_help="Fill a GPU cluster under placement policies.")(f
 app.command("policies", short_help="List the policies, with references.")(policies.policies)
 app.add_typer(workload.app, name="workload")
 app.add_typer(models.app, name="models")
+app.add_typer(db.app, name="db")
 app.command("train", short_help="Train a learned policy: a model, stored as its next version.")(train.train)
 app.command("profile", short_help="Measure this machine: a cluster file and kernel times.")(profile.profile)
 app.command("bench", short_help="Measure speed on this machine, next to the targets.")(bench.bench)

@@ -116,3 +116,57 @@ class EngineError(HmsError):
 
 class NothingToReportError(InputError):
     """A run produced no measured task, so there is nothing that could be reported."""
+
+
+class SettingsError(InputError):
+    """A setting makes no sense; the message begins with its name.
+
+    Parameters
+    ----------
+    setting : str
+        Its name as in the environment, such as ``HMS_POOL_SIZE``.
+    problem, expected : str
+        What was wrong with it, and what would have been right. Neither may repeat a value that could be a secret.
+    """
+
+    def __init__(self, setting: str, problem: str, expected: str) -> None:
+        self.setting = setting
+        super().__init__(f"{setting}: {problem}; expected {expected}")
+
+
+class StorageError(HmsError):
+    """Results cannot be stored or read."""
+
+
+class StorageUnavailableError(StorageError):
+    """The database cannot be reached, or the connection to it broke. Nothing of the transaction was written; trying again later may help."""
+
+
+class StorageBusyError(StorageError):
+    """Every connection is in use, and none became free in time. Trying again later may help."""
+
+
+class StorageFencedError(StorageError):
+    """Another process has become the leader of the run since: what this one writes no longer counts."""
+
+
+class StorageConflictError(StorageError):
+    """A row with this key is there already. Nothing of the transaction was written."""
+
+
+class SchemaError(StorageError, InputError):
+    """The database has no tables, older ones, or such as a newer version of the program has made."""
+
+    exit_code = 2
+
+
+class UnknownRunError(UnknownNameError):
+    """There is no run of this number."""
+
+
+class JournalError(StorageError):
+    """The journal (the local backup of all results) is damaged, or was written by another version."""
+
+
+class JournalFullError(JournalError):
+    """The disk takes no more of the journal. The rows of that call were not written, none of them: keep them and try again."""

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hybrid_ml_scheduler.core.errors import ModelError
+from hybrid_ml_scheduler.core.folders import data_folder
 from hybrid_ml_scheduler.learning.card import MAX_VERSION, ModelCard, is_model_name, model_name
 from hybrid_ml_scheduler.learning.diff import Difference, differences
 from hybrid_ml_scheduler.learning.files import Model, load_model, save_model
@@ -323,13 +324,10 @@ def default_store() -> ModelStore:
     The latter are in ``$HMS_DATA_DIR/models``, else in ``hybrid-ml-scheduler/models`` below ``$XDG_DATA_HOME`` or ``~/.local/share``. Where nothing
     says where that is, as in some containers, the store is read only.
     """
-    if chosen := os.environ.get("HMS_DATA_DIR"):
-        return ModelStore([PRETRAINED, Path(chosen) / "models"])
-    home = os.environ.get("HOME")
-    data = os.environ.get("XDG_DATA_HOME") or (Path(home) / ".local" / "share" if home else None)
+    data = data_folder()
     if data is None:
         return ModelStore([PRETRAINED], read_only=True)
-    return ModelStore([PRETRAINED, Path(data) / "hybrid-ml-scheduler" / "models"])
+    return ModelStore([PRETRAINED, data / "models"])
 
 
 def find_model(policy: str, kind: str, objective: str | None = None, wanted: str | None = None, *, store: ModelStore | None = None) -> Model:

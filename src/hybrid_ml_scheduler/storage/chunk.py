@@ -1,0 +1,209 @@
+"""Rows as text: how a batch becomes lines of the journal, and lines become rows of a table.
+
+A line is one row; texts hold no line breaks, so counting line breaks counts rows. Numbers are written so that reading gives the same bits.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybrid_ml_scheduler.core.errors import JournalError, StorageError
+from hybrid_ml_scheduler.core.streams import STREAM_COLUMNS, Columns, ColumnType, Stream, StreamColumn
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FILLED_BY_US = ("run_id", "seq")
+
+_FORBIDDEN = "[\\n\\r\\x00]"
+
+
+def header_line(stream: Stream) -> bytes:
+    """Return the first line of every file of a stream."""
+    return (",".join(column.name for column in STREAM_COLUMNS[stream]) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Complete lines of one stream of one run, in order and without gaps.
+
+    Attributes
+    ----------
+    stream : Stream
+    names : tuple of str
+        Columns of the file they were read from.
+    data : bytes
+        The lines.
+    first_seq : int
+        Number of the first row.
+    count : int
+        How many there are.
+    """
+
+    stream: Stream
+    names: tuple[str, ...]
+    data: bytes
+    first_seq: int
+    count: int
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The rows as a table of typed columns.
+
+        Raises
+        ------
+        JournalError
+            If a line is damaged.
+        """
+        import polars as pl
+
+        try:
+            frame = pl.read_csv(io.BytesIO(self.data), has_header=False, schema=_types(self.stream, self.names))
+        except (pl.exceptions.PolarsError, ValueError) as error:
+            raise self._damaged(str(error).partition("\n")[0][:200]) from error
+        if frame.height != self.count or not (frame["seq"] == pl.int_range(self.first_seq, self.first_seq + self.count, eager=True)).all():
+            raise self._damaged("its numbers do not follow each other")
+        return frame
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the rows, None where a value is not known."""
+        return self.frame.rows()
+
+    def without(self, drop: pl.Series) -> Chunk:
+        """Return the chunk without some of its rows; only for writing to a table, since its numbers have gaps.
+
+        Parameters
+        ----------
+        drop : Series of bool
+            One per row.
+        """
+        kept = self.frame.filter(~drop)
+        chunk = Chunk(self.stream, self.names, kept.write_csv(include_header=False).encode(), self.first_seq, kept.height)
+        chunk.__dict__["frame"] = kept
+        return chunk
+
+    def _damaged(self, problem: str) -> JournalError:
+        rows = f"rows {self.first_seq} to {self.first_seq + self.count - 1} of the journal's {self.stream}"
+        return JournalError(f"{rows} are damaged ({problem}); expected lines that hms wrote")
+
+
+def _types(stream: Stream, names: Iterable[str]) -> dict[str, Any]:
+    import polars as pl
+
+    polars = {ColumnType.INT: pl.Int64(), ColumnType.FLOAT: pl.Float64(), ColumnType.TEXT: pl.String()}
+    known = {column.name: polars[column.type] for column in STREAM_COLUMNS[stream]}
+    return {name: known[name] for name in names}
+
+
+def count_rows(stream: Stream, columns: Columns) -> int:
+    """Return the number of rows of a batch.
+
+    Raises
+    ------
+    StorageError
+        If its columns differ in length, or one is unknown.
+    """
+    names = {column.name for column in STREAM_COLUMNS[stream]} - set(FILLED_BY_US)
+    unknown = sorted(set(columns) - names)
+    if unknown:
+        raise StorageError(f"{stream}: no column is called {unknown[0]!r}; expected {', '.join(sorted(names))}")
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise StorageError(f"{stream}: columns of {min(lengths.values())} to {max(lengths.values())} rows; expected equal numbers")
+    return next(iter(lengths.values()), 0)
+
+
+def encode(stream: Stream, run_id: int, first_seq: int, columns: Columns) -> bytes:
+    """Write rows as lines.
+
+    Parameters
+    ----------
+    stream : Stream
+    run_id : int
+    first_seq : int
+        Number of the first row.
+    columns : mapping of str to sequence
+        See `STREAM_COLUMNS`.
+
+    Returns
+    -------
+    bytes
+        One line per row.
+
+    Raises
+    ------
+    StorageError
+        If a value is missing where it must not, infinite, or a text with a line break.
+    """
+    import polars as pl
+
+    count = count_rows(stream, columns)
+    if not count:
+        return b""
+    series = []
+    for column in STREAM_COLUMNS[stream]:
+        if column.name == "run_id":
+            series.append(pl.repeat(run_id, count, dtype=pl.Int64, eager=True).alias("run_id"))
+        elif column.name == "seq":
+            series.append(pl.int_range(first_seq, first_seq + count, dtype=pl.Int64, eager=True).alias("seq"))
+        else:
+            series.append(_series(stream, column, columns, count))
+    return pl.DataFrame(series).write_csv(include_header=False).encode()
+
+
+def _series(stream: Stream, column: StreamColumn, columns: Columns, count: int) -> pl.Series:
+    import polars as pl
+
+    name, values = column.name, columns.get(column.name)
+    kind = {ColumnType.INT: pl.Int64(), ColumnType.FLOAT: pl.Float64(), ColumnType.TEXT: pl.String()}[column.type]
+    try:
+        if values is None:
+            series = pl.Series(name, [None] * count, dtype=kind)
+        elif column.type is ColumnType.TEXT:
+            series = pl.Series(name, list(values), dtype=kind, strict=True)
+        else:
+            series = pl.Series(name, values if isinstance(values, np.ndarray) else list(values), strict=True)
+            if series.dtype.is_float():
+                series = series.fill_nan(None)
+            series = series.cast(kind, strict=True)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        problem = str(error).partition("\n")[0][:120]
+        raise StorageError(f"{stream}: column {name!r} cannot be kept ({problem}); expected {column.type} values") from error
+    if column.required and series.null_count():
+        raise StorageError(f"{stream}: column {name!r} has no value in {series.null_count()} of {count} rows; expected one in each")
+    if column.type is ColumnType.FLOAT and series.is_infinite().any():
+        raise StorageError(f"{stream}: column {name!r} holds an infinite number; expected finite ones, or NaN for unknown")
+    if column.type is ColumnType.TEXT and series.str.contains(_FORBIDDEN).any():
+        raise StorageError(f"{stream}: a text in column {name!r} holds a line break or NUL; expected one line")
+    return series
+
+
+def to_columns(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return the columns of a table as `Columns`: numbers as arrays (float64 with NaN where a value is not known), texts as lists."""
+    found: dict[str, Any] = {}
+    for series in frame:
+        if series.dtype.is_numeric():
+            found[series.name] = series.to_numpy() if not series.null_count() else series.cast(float).to_numpy()
+        else:
+            found[series.name] = series.to_list()
+    return found
+
+
+def frame_of(stream: Stream, names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
+    """Return rows of a table (as the database gives them) as a typed table."""
+    import polars as pl
+
+    return pl.DataFrame(list(rows), schema=_types(stream, names), orient="row")
+
+
+def columns_from(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Turn rows into columns: a convenience where rows are few."""
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return {name: [row.get(name) for row in rows] for name in names}

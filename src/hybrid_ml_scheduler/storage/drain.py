@@ -1,0 +1,532 @@
+"""The way from the journal into the database: in the background, in batches, each row exactly once.
+
+How far a stream has come stands in the database, in the same transaction as its rows: whatever breaks, both are there or neither. Aggregates of
+results (`aggregates`) are kept up in that transaction too. Nothing is remembered here that could not be read again from the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from hybrid_ml_scheduler.core.errors import (
+    HmsError,
+    JournalError,
+    StorageBusyError,
+    StorageConflictError,
+    StorageError,
+    StorageFencedError,
+    StorageUnavailableError,
+)
+from hybrid_ml_scheduler.core.streams import Stream
+from hybrid_ml_scheduler.storage.aggregates import Key, Pending, Totals, merge, totals_of
+from hybrid_ml_scheduler.storage.chunk import Chunk
+from hybrid_ml_scheduler.storage.database import Database
+from hybrid_ml_scheduler.storage.journal import JournalStore, SavedState
+from hybrid_ml_scheduler.storage.repositories import (
+    REPOSITORIES,
+    MetricsRepository,
+    ProgressRepository,
+    Run,
+    RunRepository,
+    SchedulerResultRepository,
+    StateRepository,
+)
+from hybrid_ml_scheduler.storage.segments import Position, segments
+
+if TYPE_CHECKING:
+    import polars as pl
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+_LOG = logging.getLogger(__name__)
+
+_RATE_MEMORY = 0.3
+"""Share of the newest batch in the measured speed."""
+_LEAST_LAG_LIMIT = 20_000
+"""A run is never held back for fewer rows than this: the speed is not known yet, or the batches are small."""
+_RETENTION_EVERY_S = 60.0
+_DAY_S = 86_400.0
+_DELETE_AT_ONCE = 50_000
+
+
+class DrainState(StrEnum):
+    """How the way into the database is."""
+
+    OK = "ok"
+    AWAY = "away"
+    """The database does not answer; rows wait in the journal."""
+    FENCED = "fenced"
+    """Another process leads the run; this one must not write."""
+    FAILED = "failed"
+    """Something else is wrong: see ``error``. It is tried again."""
+
+
+@dataclass(slots=True)
+class _Way:
+    """How far one run has come: what the database says, and the results that wait for others of their task."""
+
+    positions: dict[Stream, Position]
+    repeats: dict[Stream, int]
+    pending: Pending
+    saved_revision: int
+    described: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    chunks: dict[Stream, Chunk]
+    behind: dict[Stream, Position]
+
+    @property
+    def rows(self) -> int:
+        return sum(chunk.count for chunk in self.chunks.values())
+
+
+class Drainer:
+    """Brings rows from the journal into the database.
+
+    Parameters
+    ----------
+    database : Database
+    journals : JournalStore
+    """
+
+    def __init__(self, database: Database, journals: JournalStore) -> None:
+        self.database = database
+        self.journals = journals
+        self.settings = database.settings
+        self.state = DrainState.OK
+        self.error: str | None = None
+        self.away_since_s: float | None = None
+        """`time.monotonic` of when the database went away; None while it answers."""
+        self.rows_per_s: float | None = None
+        """Measured speed; None before the first batch."""
+        self.drained_rows = 0
+        """Rows that this process has brought into the database."""
+        self._ways: dict[int, _Way] = {}
+        self._drained: dict[tuple[int, Stream], int] = {}
+        self._fences: dict[int, int] = {}
+        self._lock = asyncio.Lock()
+        self._settled: set[int] = set()
+        self._stop = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+        self._retained_s = time.monotonic()
+
+    @property
+    def lag_rows(self) -> int:
+        """Rows in the journal that are not in the database yet. What the database has is only known once it has answered: until then, all."""
+        total = 0
+        for run_id in self.journals.runs():
+            if run_id in self._settled:
+                continue
+            first = self.journals.first_seqs(run_id)
+            for stream, end in self.journals.positions(run_id).items():
+                total += max(0, end - self._drained.get((run_id, stream), first[stream]))
+        return total
+
+    @property
+    def lag_limit_rows(self) -> int:
+        """How many rows may wait before a run is held back: what drains in ``HMS_LAG_TARGET_S``, as measured."""
+        return max(_LEAST_LAG_LIMIT, int((self.rows_per_s or 0.0) * self.settings.lag_target_s))
+
+    def lead(self, run_id: int, token: int) -> None:
+        """Write rows of this run only as long as no larger token has been seen; see `cache.Lease`."""
+        self._fences[run_id] = token
+
+    def touch(self, run_id: int) -> None:
+        """Say that something about a run has changed that is not a row."""
+        self._settled.discard(run_id)
+
+    async def wait_until_lag_below(self, rows: int | None = None) -> None:
+        """Wait until fewer rows than that wait, or the database is away or fails: then waiting would not help.
+
+        Parameters
+        ----------
+        rows : int, optional
+            By default `lag_limit_rows`.
+        """
+        if self._task is None:
+            return
+        async with self._progress:
+            await self._progress.wait_for(
+                lambda: self.state is not DrainState.OK or self._stop.is_set() or self.lag_rows < (self.lag_limit_rows if rows is None else rows)
+            )
+
+    def start(self) -> None:
+        """Begin to work in the background."""
+        if self._task is None:
+            self._stop.clear()
+            self._task = asyncio.create_task(self._work(), name="drain")
+
+    async def stop(self, timeout_s: float) -> bool:
+        """Bring in what the database takes in this time, then end.
+
+        Returns
+        -------
+        bool
+            Whether everything is in the database.
+        """
+        self._stop.set()
+        task, self._task = self._task, None
+        if task is not None:
+            # A batch that is under way at the end of the time is undone by the database.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(task, timeout_s)
+        async with self._progress:
+            self._progress.notify_all()
+        return self.lag_rows == 0
+
+    async def _work(self) -> None:
+        first_pause_s = self.settings.drain_interval_s
+        pause_s = first_pause_s
+        while True:
+            try:
+                rows = await self.drain_all()
+                await self._retain()
+            except StorageError as error:
+                await self._trouble(error)
+            except Exception as error:  # noqa: BLE001 - logged with its traceback, and shown as the state
+                # A defect of ours must be seen, and must not end the way into the database for good.
+                _LOG.exception("rows wait in the journal")
+                await self._trouble(StorageError(f"a defect of this program stopped the way into the database ({type(error).__name__}: {error})"))
+            else:
+                pause_s = first_pause_s
+                if rows == 0 and self._stop.is_set():
+                    return
+                if rows < self.settings.drain_batch_rows:
+                    await self._pause(first_pause_s)
+                continue
+            if self._stop.is_set():
+                return
+            # Longer and longer, up to a limit.
+            pause_s = min(2 * pause_s, max(first_pause_s, self.settings.drain_retry_max_s))
+            await self._pause(pause_s)
+
+    async def _pause(self, pause_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), pause_s)
+
+    async def _trouble(self, error: StorageError) -> None:
+        self._ways.clear()
+        if isinstance(error, (StorageUnavailableError, StorageBusyError)):
+            state = DrainState.AWAY
+            self.away_since_s = self.away_since_s if self.away_since_s is not None else time.monotonic()
+        else:
+            state = DrainState.FENCED if isinstance(error, StorageFencedError) else DrainState.FAILED
+        if state is not self.state or str(error) != self.error:
+            _LOG.warning("rows wait in the journal: %s", error)
+        await self._set(state, str(error))
+
+    async def _set(self, state: DrainState, error: str | None) -> None:
+        async with self._progress:
+            self.state, self.error = state, error
+            if state is DrainState.OK:
+                self.away_since_s = None
+            self._progress.notify_all()
+
+    async def drain_all(self) -> int:
+        """Bring in one batch of every run that has new rows.
+
+        Returns
+        -------
+        int
+            Rows that were brought in.
+
+        Raises
+        ------
+        StorageError
+            If the database or the journal fails; nothing of that batch was written.
+        """
+        total = 0
+        problem: StorageError | None = None
+        for run_id in list(self.journals.runs()):
+            if run_id in self._settled:
+                continue
+            try:
+                rows = await self.drain_run(run_id)
+            except (JournalError, StorageFencedError) as error:
+                # It concerns this run only: the others go on.
+                problem = error
+                continue
+            total += rows
+            if not rows and self.journals.opened(run_id) is None:
+                # It has ended, and all of it is there.
+                self._settled.add(run_id)
+        if problem is not None:
+            await self._trouble(problem)
+        else:
+            await self._set(DrainState.OK, None)
+        return total
+
+    async def drain_run(self, run_id: int) -> int:
+        """Bring in one batch of one run; see `drain_all`."""
+        async with self._lock:
+            if run_id not in self.journals.runs():
+                return 0
+            try:
+                return await self._drain_run(run_id)
+            except StorageConflictError:
+                # A key is there already: the journal has a row twice, or the table has rows that the journal knows nothing of.
+                self._ways.pop(run_id, None)
+                return await self._drain_run(run_id, skip_repeats=True)
+            except HmsError:
+                self._ways.pop(run_id, None)
+                raise
+
+    async def _drain_run(self, run_id: int, *, skip_repeats: bool = False) -> int:
+        way = self._ways.get(run_id)
+        if way is None:
+            way = await self._find_way(run_id)
+        description = self.journals.description(run_id)
+        started_s = time.monotonic()
+        state = await asyncio.to_thread(self._state_to_save, run_id, way)
+        batch = await asyncio.to_thread(self._read, run_id, way)
+        if not batch.rows and state is None and description == way.described:
+            self._remember(run_id, way)
+            self._ways[run_id] = way
+            return 0
+        found, pending = ({}, way.pending) if skip_repeats else await asyncio.to_thread(self._aggregate, batch.chunks, way.pending)
+        async with self.database.write() as session:
+            dialect = self.database.dialect
+            await dialect.prepare_bulk(await session.connection())
+            await self._claim(session, run_id, description)
+            await self._still_there(session, run_id, way)
+            repeats = dict(way.repeats)
+            chunks = batch.chunks
+            if skip_repeats:
+                chunks = {stream: await self._without_repeats(session, run_id, chunk) for stream, chunk in chunks.items()}
+                for stream, chunk in chunks.items():
+                    repeats[stream] += batch.chunks[stream].count - chunk.count
+                found, pending = await asyncio.to_thread(self._aggregate, chunks, way.pending)
+            for stream, chunk in chunks.items():
+                if chunk.count:
+                    await REPOSITORIES[stream](session, dialect).insert(chunk)
+            await MetricsRepository(session, dialect).add(run_id, self.settings.metrics_window_s, found)
+            if state is not None:
+                await StateRepository(session, dialect).save(run_id, state.revision, state.state, state.positions, state.checkpoint)
+            next_way = _Way(batch.behind, repeats, pending, way.saved_revision if state is None else state.revision, description)
+            await ProgressRepository(session, dialect).save(self._rows_of(run_id, next_way))
+        self._ways[run_id] = next_way
+        self._remember(run_id, next_way)
+        if batch.rows:
+            self._measure(batch.rows, time.monotonic() - started_s)
+        async with self._progress:
+            self._progress.notify_all()
+        return batch.rows
+
+    def _measure(self, rows: int, time_s: float) -> None:
+        self.drained_rows += rows
+        speed = rows / max(time_s, 1e-6)
+        self.rows_per_s = speed if self.rows_per_s is None else (1 - _RATE_MEMORY) * self.rows_per_s + _RATE_MEMORY * speed
+
+    def _remember(self, run_id: int, way: _Way) -> None:
+        for stream, position in way.positions.items():
+            self._drained[run_id, stream] = position.seq
+
+    def _state_to_save(self, run_id: int, way: _Way) -> SavedState | None:
+        """Return the newest state if the database has an older one, and has all rows that belong before it."""
+        if self.journals.state_revision(run_id) <= way.saved_revision:
+            return None
+        state = self.journals.saved_state(run_id)
+        if state is None or state.revision <= way.saved_revision:
+            return None
+        return state if all(way.positions[stream].seq >= seq for stream, seq in state.positions.items()) else None
+
+    def _read(self, run_id: int, way: _Way) -> _Batch:
+        journal = self.journals.opened(run_id)
+        if journal is not None:
+            ends = journal.positions()
+            journal.make_durable()
+        else:
+            ends = self.journals.positions(run_id)
+        chunks, behind = {}, dict(way.positions)
+        for stream, position in way.positions.items():
+            if position.seq < ends[stream]:
+                with closing(self.journals.read(run_id, stream, position, ends[stream], self.settings.drain_batch_rows)) as following:
+                    found = next(following, None)
+                if found is None:
+                    raise JournalError(
+                        f"{self.journals.run_folder(run_id)}: {stream} end before row {position.seq}; expected rows up to {ends[stream] - 1}"
+                    )
+                chunks[stream], behind[stream] = found
+        return _Batch(chunks, behind)
+
+    def _aggregate(self, chunks: Mapping[Stream, Chunk], pending: Pending) -> tuple[dict[Key, Totals], Pending]:
+        chunk = chunks.get(Stream.RESULTS)
+        if chunk is None or not chunk.count:
+            return {}, pending
+        window_s = self.settings.metrics_window_s
+        pending, compared = pending.after(chunk.frame, window_s)
+        return merge(totals_of(chunk.frame, window_s), compared), pending
+
+    async def _claim(self, session: AsyncSession, run_id: int, description: Mapping[str, Any]) -> None:
+        runs = RunRepository(session, self.database.dialect)
+        await runs.save(Run.from_dict(description))
+        token = self._fences.get(run_id)
+        if token is not None:
+            await runs.claim(run_id, token)
+
+    async def _find_way(self, run_id: int) -> _Way:
+        """Read how far a run has come."""
+        async with self.database.read() as session:
+            progress = await ProgressRepository(session, self.database.dialect).of_run(run_id)
+            saved = await StateRepository(session, self.database.dialect).get(run_id)
+            saved_revision = 0 if saved is None else saved.revision
+            results = progress.get(Stream.RESULTS)
+            pending = Pending()
+            if results is not None and results.pending_from < results.next_seq:
+                repository = SchedulerResultRepository(session, self.database.dialect)
+                pending = await self._waiting(repository, run_id, results.pending_from, results.next_seq)
+        positions, repeats = {}, {}
+        for stream in Stream:
+            row = progress.get(stream)
+            repeats[stream] = 0 if row is None else row.repeats
+            if row is None:
+                positions[stream] = self.journals.begin(run_id, stream)
+            elif row.journal_id == self.journals.journal_id:
+                positions[stream] = Position(row.next_seq, row.segment, row.byte_offset)
+            elif run_id not in self._fences:
+                raise StorageFencedError(f"run {run_id} has been continued from another data folder; expected to be the one that leads it")
+            else:
+                positions[stream] = await asyncio.to_thread(self.journals.locate, run_id, stream, row.next_seq)
+            end = self.journals.positions(run_id)[stream]
+            if positions[stream].seq > end:
+                raise JournalError(
+                    f"{self.journals.run_folder(run_id)}: the journal's {stream} end with row {end - 1}, but the database has rows up to "
+                    f"{positions[stream].seq - 1}; expected it to be ahead (is it another one, or an old copy?)"
+                )
+        return _Way(positions, repeats, pending, saved_revision, {})
+
+    async def _waiting(self, repository: SchedulerResultRepository, run_id: int, from_seq: int, until_seq: int) -> Pending:
+        """Find the results again that wait for others of their task."""
+        import polars as pl
+
+        recent = await repository.range(run_id, from_seq, until_seq)
+        waiting, _ = Pending().after(recent, self.settings.metrics_window_s)
+        if waiting.frame is None or not len(waiting):
+            return waiting
+        # A task with results before the range looks incomplete in it, and is not: ask for all its results.
+        tasks = waiting.frame["task_id"].unique()
+        every = await repository.of_tasks(run_id, tasks.to_list())
+        return Pending().after(every.filter(pl.col("seq") < until_seq), self.settings.metrics_window_s)[0]
+
+    async def _still_there(self, session: AsyncSession, run_id: int, way: _Way) -> None:
+        progress = await ProgressRepository(session, self.database.dialect).of_run(run_id, lock=True)
+        for stream, position in way.positions.items():
+            row = progress.get(stream)
+            if row is not None and row.next_seq != position.seq:
+                self._ways.pop(run_id, None)
+                raise StorageUnavailableError(
+                    f"run {run_id}: the database has come to row {row.next_seq} of {stream}; expected {position.seq} (it lost its last commits, "
+                    "or somebody else wrote; trying again from there)"
+                )
+
+    def _rows_of(self, run_id: int, way: _Way) -> list[dict[str, Any]]:
+        return [
+            {
+                "run_id": run_id,
+                "stream": stream.value,
+                "next_seq": position.seq,
+                "journal_id": self.journals.journal_id,
+                "segment": position.segment,
+                "byte_offset": position.offset,
+                "repeats": way.repeats[stream],
+                "pending_from": self._pending_from(way) if stream is Stream.RESULTS else position.seq,
+            }
+            for stream, position in way.positions.items()
+        ]
+
+    def _pending_from(self, way: _Way) -> int:
+        first = way.pending.first_seq
+        return way.positions[Stream.RESULTS].seq if first is None else first
+
+    async def _without_repeats(self, session: AsyncSession, run_id: int, chunk: Chunk) -> Chunk:
+        """Leave out rows whose key or number is in the table or stands twice in the chunk."""
+        import polars as pl
+
+        repository = REPOSITORIES[chunk.stream](session, self.database.dialect)
+        frame = chunk.frame
+        keys = ["task_id"] if chunk.stream is Stream.TASKS else ["task_id", "scheduler"]
+        there = await repository.of_tasks(run_id, frame["task_id"].unique().to_list())
+        taken = await repository.range(run_id, chunk.first_seq, chunk.first_seq + chunk.count)
+        known = frame.with_columns(pl.lit(value=True).alias("new")).join(there.select(keys), on=keys, how="semi")["seq"].to_list()
+        drop: pl.Series = (
+            frame.select(
+                pl.col("seq").is_in(known) | pl.col("seq").is_in(taken["seq"].to_list()) | ~pl.struct(keys).is_first_distinct().alias("drop")
+            )
+        ).to_series()
+        return chunk.without(drop)
+
+    async def _retain(self) -> None:
+        """Delete the oldest files of the journal and their rows, as the settings want."""
+        settings = self.settings
+        if (not settings.retention_days and not settings.retention_gb) or time.monotonic() - self._retained_s < _RETENTION_EVERY_S:
+            return
+        self._retained_s = time.monotonic()
+        await self.retain()
+
+    async def retain(self) -> int:
+        """Delete what is older, or more, than the settings allow: whole files of the journal, oldest first, together with their rows.
+
+        The newest file of each stream stays, and so does what is not in the database yet.
+
+        Returns
+        -------
+        int
+            Files that were deleted.
+        """
+        files = []
+        for run_id in self.journals.runs():
+            for stream in Stream:
+                found = segments(self.journals.run_folder(run_id), stream)
+                for segment, following in pairwise(found):
+                    about = segment.path.stat()
+                    if following.first_seq <= self._drained.get((run_id, stream), 0):
+                        # Its last change: a clock that was set makes it stay longer or shorter, never go before older ones of its stream.
+                        files.append((about.st_mtime, run_id, stream, following.first_seq, about.st_size))
+        files.sort(key=lambda file: (file[1], file[3]))
+        size = sum(self.journals.bytes_of(run_id) for run_id in self.journals.runs())
+        too_old_s = time.time() - self.settings.retention_days * _DAY_S if self.settings.retention_days else float("-inf")
+        too_large = self.settings.retention_gb * 1e9 if self.settings.retention_gb else float("inf")
+        dropped = 0
+        for changed_s, run_id, stream, until_seq, file_size in files:
+            if changed_s >= too_old_s and size <= too_large:
+                continue
+            await self._drop(run_id, stream, until_seq)
+            size -= file_size
+            dropped += 1
+        return dropped
+
+    async def _drop(self, run_id: int, stream: Stream, until_seq: int) -> None:
+        async with self._lock:
+            # Rows first: should we die in between, the files go at the next look.
+            async with self.database.write() as session:
+                repository = REPOSITORIES[stream](session, self.database.dialect)
+                first = await repository.first_seq(run_id)
+            for upto in range(
+                min(until_seq, (until_seq if first is None else first) + _DELETE_AT_ONCE), until_seq + _DELETE_AT_ONCE, _DELETE_AT_ONCE
+            ):
+                async with self.database.write() as session:
+                    await REPOSITORIES[stream](session, self.database.dialect).delete_before(run_id, min(upto, until_seq))
+            await asyncio.to_thread(self.journals.drop_before, run_id, stream, until_seq)
+
+    async def forget(self, run_id: int) -> None:
+        """Let go of a run whose rows are being deleted; called with nothing under way (see `paused`)."""
+        self._ways.pop(run_id, None)
+        self._settled.discard(run_id)
+        for stream in Stream:
+            self._drained.pop((run_id, stream), None)
+        async with self._progress:
+            self._progress.notify_all()
+
+    def paused(self) -> asyncio.Lock:
+        """Return what keeps batches from being written while it is held."""
+        return self._lock
