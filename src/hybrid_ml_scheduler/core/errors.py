@@ -106,6 +106,18 @@ class GraphOrderError(WorkloadError):
         super().__init__(f"{problem}; expected {expected}")
 
 
+class RunRequestError(InputError):
+    """A run cannot be what was asked for."""
+
+
+class AlreadyRunningError(HmsError):
+    """There is a run already; it was not touched."""
+
+
+class NotRunningError(HmsError):
+    """There is no run that this could be done to."""
+
+
 class DecisionError(HmsError):
     """A decision cannot be carried out: it does not fit, or its task is not ready. Nothing was started."""
 

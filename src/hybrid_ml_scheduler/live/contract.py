@@ -1,0 +1,315 @@
+"""What the continuous run offers to those who control and watch it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from hybrid_ml_scheduler.core.decision import Explanation
+
+CONTRACT_POLICIES = ("round_robin", "random", "greedy", "hybrid_ml", "rl_agent", "oracle")
+"""The six schedulers that a run has by default."""
+
+MESSAGE_VERSION = 1
+TOPICS = ("run", "lanes", "devices", "tasks", "storage", "learning")
+"""What messages can be about."""
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    BLOCKED = "blocked"
+    """The disk is full: nothing is lost, and the run goes on by itself when there is room."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run shall be.
+
+    Attributes
+    ----------
+    workload : str
+        A preset, whose stream has no end, or a trace file, with which the run ends.
+    cluster : str or None
+        The usual one of the workload if None.
+    policies : tuple of str
+        One lane each.
+    seed : int or None
+        >= 0; drawn, and recorded, if None.
+    load : float
+        > 0. Of a preset: share of the capacity of the cluster that preset was made for; of a trace: factor on the arrival rate.
+    speed : float or None
+        Simulated seconds per real second, > 0; None: as fast as possible.
+    max_tasks : int or None
+        The run ends after so many; None: never.
+    objective : str or None
+        Learned policies take models that were trained for it; None: the usual one.
+    retrain_every : int or None
+        Finished tasks between two trainings; None: never.
+    """
+
+    workload: str = "steady"
+    cluster: str | None = None
+    policies: tuple[str, ...] = CONTRACT_POLICIES
+    seed: int | None = None
+    load: float = 0.3
+    speed: float | None = None
+    max_tasks: int | None = None
+    objective: str | None = None
+    retrain_every: int | None = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """One device of a lane: a node's cores, or a GPU.
+
+    Attributes
+    ----------
+    name : str
+        ``NODE`` for the cores of a node, ``NODE/gpuK`` for its GPU ``K``.
+    kind : str
+        ``cpu``, or the GPU's model.
+    held : float
+        Share that is in use, 0 to 1.
+    tasks : tuple of int
+        Identifiers of the tasks on it, at most 64.
+    """
+
+    name: str
+    kind: str
+    held: float
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """How one policy is doing; None where nothing is known.
+
+    Attributes
+    ----------
+    policy : str
+    state : str
+        ``running``, ``saturated`` (its queue passed the limit, so it refuses tasks until it is shorter) or ``finished``.
+    finished, refused : int
+        Tasks so far.
+    queue_length, running : int
+        Tasks now.
+    mean_response_s, p95_response_s : float or None
+        Over the newest finished tasks, in simulated seconds.
+    utilization_cpu, utilization_gpu : float or None
+        Share of cores and of GPUs in use, 0 to 1.
+    devices : tuple of DeviceStatus
+    energy_j : float or None
+        Busy energy of the finished tasks, in joules.
+    model : str or None
+        ``name@version`` of a learned policy's model.
+    fallback_share : float or None
+        Share of the newest decisions that the rule behind a learned policy took.
+    regret_to_oracle : float or None
+        Mean response time over the oracle's, minus one, over the newest tasks.
+    message : str or None
+        What a user should know, such as why a learned policy runs its rule.
+    """
+
+    policy: str
+    state: str
+    finished: int
+    refused: int
+    queue_length: int
+    running: int
+    mean_response_s: float | None
+    p95_response_s: float | None
+    utilization_cpu: float | None
+    utilization_gpu: float | None
+    devices: tuple[DeviceStatus, ...]
+    energy_j: float | None
+    model: str | None
+    fallback_share: float | None
+    regret_to_oracle: float | None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainStatus:
+    """How learning in the running service is doing.
+
+    Attributes
+    ----------
+    state : str
+        ``off``, ``waiting``, ``training`` or ``failed`` (the last training; the model in use stayed).
+    last_at_tasks : int or None
+        ``tasks_processed`` when the last training began.
+    last_error : str or None
+    versions : tuple of str
+        ``name@version`` of the models that were swapped in, newest last, at most ten.
+    """
+
+    state: str = "off"
+    last_at_tasks: int | None = None
+    last_error: str | None = None
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where the run stands.
+
+    Attributes
+    ----------
+    state : RunState
+    run_id : int or None
+        None before the first run of this process.
+    tasks_processed : int
+        Tasks whose results from every lane are in the journal; never falls during a run.
+    tasks_arrived : int
+        Tasks that were given to the lanes.
+    time_s : float
+        Simulated time in seconds.
+    speed : float or None
+        Simulated seconds per real second; None: as fast as possible.
+    request : RunRequest or None
+        With the seed that was drawn.
+    lanes : tuple of LaneStatus
+    message : str or None
+        Why a run is blocked or has failed.
+    started_at : str or None
+        ISO 8601, UTC.
+    retraining : RetrainStatus
+    """
+
+    state: RunState
+    run_id: int | None = None
+    tasks_processed: int = 0
+    tasks_arrived: int = 0
+    time_s: float = 0.0
+    speed: float | None = None
+    request: RunRequest | None = None
+    lanes: tuple[LaneStatus, ...] = ()
+    message: str | None = None
+    started_at: str | None = None
+    retraining: RetrainStatus = field(default_factory=RetrainStatus)
+
+
+class Controller(Protocol):
+    """Controls the one continuous run of a process; all methods are safe under concurrent callers."""
+
+    async def start(self, request: RunRequest) -> RunStatus:
+        """Start a new run.
+
+        Raises
+        ------
+        AlreadyRunningError
+            If one is running; it is not touched.
+        InputError
+            If the request makes no sense; nothing is started.
+        """
+
+    async def stop(self) -> RunStatus:
+        """Stop the run, and return when it has stopped; stopped already: nothing happens."""
+
+    async def pause(self) -> RunStatus:
+        """Let the run wait; paused already: nothing happens.
+
+        Raises
+        ------
+        NotRunningError
+            If it is stopped.
+        """
+
+    async def resume(self) -> RunStatus:
+        """Let a paused run go on; running: nothing happens.
+
+        Raises
+        ------
+        NotRunningError
+            If it is stopped.
+        """
+
+    async def set_speed(self, speed: float | None) -> RunStatus:
+        """Change the simulated seconds per real second, > 0; None: as fast as possible.
+
+        Raises
+        ------
+        NotRunningError, RunRequestError
+        """
+
+    async def add_policy(self, policy: str) -> RunStatus:
+        """Give a policy a lane of its own: it gets the tasks that arrive from now on.
+
+        Raises
+        ------
+        NotRunningError, InputError
+        """
+
+    async def remove_policy(self, policy: str) -> RunStatus:
+        """Take a policy out of the run; the tasks that it has not finished are recorded as withdrawn.
+
+        Raises
+        ------
+        NotRunningError, RunRequestError
+        """
+
+    def status(self) -> RunStatus:
+        """Return where the run stands."""
+
+    async def recover(self) -> RunStatus:
+        """At start-up: go on with the run that was there when the process before this one ended."""
+
+    async def shutdown(self, timeout_s: float) -> None:
+        """End of the process: save where the run stands; the next `recover` goes on with it."""
+
+    async def explain(self, run_id: int, task_id: int, policy: str) -> Explanation:
+        """Recompute why a task was started when and where it was.
+
+        Raises
+        ------
+        UnknownRunError, UnknownNameError
+            If there is no such run, or no such result in it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the live stream.
+
+    Attributes
+    ----------
+    version : int
+        `MESSAGE_VERSION`.
+    seq : int
+        Ascending within a process.
+    topic : str
+        One of `TOPICS`.
+    body : dict
+        JSON-able.
+    """
+
+    version: int
+    seq: int
+    topic: str
+    body: dict[str, Any]
+
+
+class Subscription(AsyncIterator[list[Message]], Protocol):
+    """Messages as they come, at most so many lists a second; what was missed meanwhile is merged, never queued."""
+
+    async def close(self) -> None:
+        """End it; an iteration under way ends."""
+
+
+class Feed(Protocol):
+    """Where watchers get messages from."""
+
+    def snapshot(self, topics: Iterable[str]) -> list[Message]:
+        """Return the present state of some topics; its size is bounded."""
+
+    def subscribe(self, topics: Iterable[str], rate_hz: float) -> Subscription:
+        """Follow some topics; never holds the run up."""
