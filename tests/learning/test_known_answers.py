@@ -1,4 +1,8 @@
-"""Learners meet problems whose answer is known: the shortest job first on one machine, and two devices whose best schedule can be enumerated."""
+"""Learners meet problems whose answer is known.
+
+The shortest job first on one machine; the best split between two devices for tasks that are alone; and a few tasks at once on two devices, whose
+best schedule can be enumerated.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +17,24 @@ import pytest
 from numpy.typing import NDArray
 
 from engine_cases import divisible, gpu, node, nodes, pool, rigid
-from hybrid_ml_scheduler.core.decision import Decision, DecisionView
-from hybrid_ml_scheduler.core.workload import Workload
+from hybrid_ml_scheduler.core.decision import DecidedBy, Decision, DecisionView
+from hybrid_ml_scheduler.core.workload import Truth, Workload
 from hybrid_ml_scheduler.engine import simulate
+from hybrid_ml_scheduler.engine.divisible import N_PARAMS
 from hybrid_ml_scheduler.engine.ensemble import Ensemble, predict_ensemble
+from hybrid_ml_scheduler.engine.features.history import N_SUMS
 from hybrid_ml_scheduler.engine.metrics import measure
 from hybrid_ml_scheduler.learning.search import TRAINING, VALIDATION, search
 from hybrid_ml_scheduler.learning.trees import from_lightgbm
 from hybrid_ml_scheduler.policies import compile_policy
+from learned_cases import learned, run_whole
 
 pytest.importorskip("gymnasium", reason="the optional extra gym is not installed")
 
 from hybrid_ml_scheduler.learning.gym_env import HybridSchedulingEnv
 
+LAUNCH_S, SPEED = 0.1, 10.0
+TWO_DEVICES = nodes(node(1, gpu(SPEED, launch_s=LAUNCH_S)))
 Vector = NDArray[np.float64]
 Act = Callable[[HybridSchedulingEnv, NDArray[np.float32], NDArray[np.int8]], int]
 
@@ -135,10 +144,43 @@ def test_predictions_from_observed_run_times_give_the_shortest_first() -> None:
         assert measure(work, pool(1), simulate(work, pool(1), policy))["mean_response_s"] == pytest.approx(best_s, rel=1e-12)
 
 
+# One core and one GPU, and never two tasks at once: the best split of each task has a closed form.
+
+FACTORS = np.array([20.0, 0.25])
+"""True over nominal GPU work of the two kinds: a rule takes them for equal."""
+
+
+def alone(n: int) -> Workload:
+    random = np.random.default_rng(10_002)
+    kind = random.integers(0, 2, n)
+    size = random.uniform(2.0, 20.0, n)
+    work = divisible(1000.0 * np.arange(n), size, intensity=0.9)
+    truth = Truth(work_s=size, slowdown=FACTORS.reshape(1, 2, 1), regime_start_s=np.array([-np.inf]), gpu_models=("gpu",))
+    return replace(work, tasks=replace(work.tasks, kind=kind, kind_names=("slow there", "fast there")), truth=truth)
+
+
+def test_learned_times_lead_to_the_best_split_of_tasks_that_are_alone() -> None:
+    work = alone(300)
+    assert work.tasks.kind is not None
+    a = work.truth.work_s
+    b = a * (0.1 + 0.9 / SPEED) * FACTORS[work.tasks.kind]
+    best_s = np.where(a <= LAUNCH_S, a, a * (b + LAUNCH_S) / (a + b))
+    policy = learned(sums=np.zeros((2, 2, N_SUMS)), exploration=0.1, seed=1)
+    # Nothing waits, so holding a device costs nobody anything.
+    policy.params[:N_PARAMS] = 0.0
+    schedule, _ = run_whole(policy, work, TWO_DEVICES)
+    ratio = (schedule.finish_s - schedule.start_s) / best_s
+    decided = schedule.decided_by == DecidedBy.MODEL
+    assert decided.mean() > 0.8
+    late = decided & (np.arange(300) >= 150)
+    assert ratio[late].max() < 1.02
+    nominal = simulate(work, TWO_DEVICES, compile_policy("mct+split_any", work, TWO_DEVICES))
+    assert ((nominal.finish_s - nominal.start_s) / best_s).mean() > 1.3
+
+
 # One core and one GPU: the best mean response of a few tasks is found by enumeration.
 
-N_TASKS, LAUNCH_S, SPEED = 5, 0.1, 10.0
-TWO_DEVICES = nodes(node(1, gpu(SPEED, launch_s=LAUNCH_S)))
+N_TASKS = 5
 TOLERANCE = 0.04
 
 
