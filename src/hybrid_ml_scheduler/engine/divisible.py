@@ -121,7 +121,11 @@ class Rule(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """Scratch and memory of a run: choices, expected ends, and the expected free times of cores and GPUs at the present event."""
+    """Scratch and memory of a run: choices, expected ends, and the expected free times of cores and GPUs at the present event.
+
+    For an explanation one task can be watched: ``watch``, ``options`` (node, GPU or -1, fraction, score per row) and ``order_key`` then hold what was
+    considered when it was last chosen for, which is when it started.
+    """
 
     choice_node: IntArray
     choice_gpu: IntArray
@@ -137,6 +141,15 @@ class Desk(NamedTuple):
     score: FloatArray
     second: FloatArray
     behind: IntArray
+    watch: IntArray
+    options: FloatArray
+    order_key: FloatArray
+
+
+# Positions in Desk.watch: the task whose last choice is kept in `Desk.options` (-1 for none), how many options it had, the queue's length, how many
+# tasks stood before it, and the first of these.
+WATCHED, N_OPTIONS, QUEUE_LENGTH, N_AHEAD, FIRST_AHEAD = range(5)
+MAX_OPTIONS, MAX_AHEAD = 4096, 10
 
 
 def build_desk(problem: Problem) -> Desk:
@@ -159,6 +172,9 @@ def build_desk(problem: Problem) -> Desk:
         score=np.zeros(n_tasks),
         second=np.zeros(n_tasks),
         behind=np.zeros(2, dtype=np.int64),
+        watch=np.full(FIRST_AHEAD + MAX_AHEAD, -1, dtype=np.int64),
+        options=np.zeros((min(MAX_OPTIONS, 2 * n_gpus + n_nodes), 4)),
+        order_key=np.full(1, np.nan),
     )
 
 
@@ -413,6 +429,18 @@ def _names_gpu(rule: Rule) -> bool:
     return rule.placement in (_ROUND_ROBIN, _RANDOM, _LEAST_LOADED)
 
 
+@compiled_inner
+def _keep_option(desk: Desk, task: int, node: int, gpu: int, fraction: float, score: float) -> None:
+    """Keep an option of the watched task."""
+    number = desk.watch[N_OPTIONS]
+    if task == desk.watch[WATCHED] and number < len(desk.options):
+        desk.options[number, 0] = node
+        desk.options[number, 1] = gpu
+        desk.options[number, 2] = fraction
+        desk.options[number, 3] = score
+        desk.watch[N_OPTIONS] = number + 1
+
+
 @compiled_call
 def _choose(problem: Problem, expected: Law, state: State, rule: Rule, desk: Desk, task: int, regime: int) -> float:
     """Write down the best option of a task and return its score; ``desk.second`` gets the runner-up's."""
@@ -420,6 +448,8 @@ def _choose(problem: Problem, expected: Law, state: State, rule: Rule, desk: Des
     second = np.inf
     best_node, best_gpu, best_fraction_ = -1, -1, 0.0
     named = _preferred_gpu(problem, rule, desk, task)
+    if task == desk.watch[WATCHED]:
+        desk.watch[N_OPTIONS] = 0
     n_nodes = len(problem.node_cores)
     if rule.split != _CPU_ONLY:
         for node in range(n_nodes):
@@ -436,6 +466,7 @@ def _choose(problem: Problem, expected: Law, state: State, rule: Rule, desk: Des
                         continue
                     cpu_s, gpu_s = part_times(problem, expected, task, node, gpu, fraction, regime)
                     score = _score(problem, state, rule, desk, task, node, gpu, fraction, cpu_s, gpu_s)
+                    _keep_option(desk, task, node, gpu, fraction, score)
                     if score < best or best_node < 0:
                         second = best
                         best, best_node, best_gpu, best_fraction_ = score, node, gpu, fraction
@@ -446,6 +477,7 @@ def _choose(problem: Problem, expected: Law, state: State, rule: Rule, desk: Des
             if _cpu_allows(problem, task, node):
                 cpu_s = cpu_seconds(problem, expected, task, node)
                 score = _score(problem, state, rule, desk, task, node, -1, 0.0, cpu_s, 0.0)
+                _keep_option(desk, task, node, -1, 0.0, score)
                 if score < best or best_node < 0:
                     second = best
                     best, best_node, best_gpu, best_fraction_ = score, node, -1, 0.0
@@ -458,6 +490,7 @@ def _choose(problem: Problem, expected: Law, state: State, rule: Rule, desk: Des
                 best_gpu = gpu
         best_node, best_fraction_ = problem.gpu_node[best_gpu], 1.0
         best = 0.0
+        _keep_option(desk, task, best_node, best_gpu, 1.0, best)
     desk.choice_node[task] = best_node
     desk.choice_gpu[task] = best_gpu
     desk.choice_fraction[task] = best_fraction_
@@ -532,6 +565,8 @@ def _reorder(problem: Problem, expected: Law, state: State, rule: Rule, desk: De
         task = queue[position]
         key = _priced_key(problem, expected, state, rule, task, regime)
         desk.score[task] = key
+        if task == desk.watch[WATCHED]:
+            desk.order_key[0] = key
         place = position
         while place > 0 and desk.score[queue[place - 1]] > key:
             queue[place] = queue[place - 1]
@@ -600,6 +635,15 @@ def _settle(problem: Problem, truth: Law, expected: Law, state: State, desk: Des
     return False
 
 
+@compiled_inner
+def _keep_place(state: State, desk: Desk, waiting: int, kept: int) -> None:
+    """Keep where the watched task stands: ``kept`` tasks before it still wait."""
+    desk.watch[QUEUE_LENGTH] = waiting
+    desk.watch[N_AHEAD] = kept
+    for place in range(min(kept, MAX_AHEAD)):
+        desk.watch[FIRST_AHEAD + place] = state.queue[place]
+
+
 @compiled_call
 def _walk_committed(problem: Problem, truth: Law, state: State, desk: Desk) -> None:
     """Go through the queue once, in order; every task keeps the choice that it came with."""
@@ -612,6 +656,8 @@ def _walk_committed(problem: Problem, truth: Law, state: State, desk: Desk) -> N
         task = queue[position]
         position += 1
         node, gpu, fraction = desk.choice_node[task], desk.choice_gpu[task], desk.choice_fraction[task]
+        if task == desk.watch[WATCHED]:
+            _keep_place(state, desk, waiting, kept)
         held_already = (fraction == 0.0 or desk.gpu_held[gpu]) and (fraction == 1.0 or desk.cpu_held[node])
         if held_already or not _start_or_hold(problem, truth, state, desk, task):
             queue[kept] = task
@@ -639,6 +685,8 @@ def _walk(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule,
         task = queue[position]
         desk.behind[1] = position + 1
         position += 1
+        if task == desk.watch[WATCHED]:
+            _keep_place(state, desk, waiting, kept)
         _choose(problem, expected, state, rule, desk, task, regime)
         if not _settle(problem, truth, expected, state, desk, task, regime):
             queue[kept] = task
@@ -679,6 +727,8 @@ def _batch(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule
                 best = position
                 best_key = key
         task = queue[best]
+        if task == desk.watch[WATCHED]:
+            _keep_place(state, desk, waiting, 0)
         left -= 1
         for position in range(best, left):
             queue[position] = queue[position + 1]

@@ -244,6 +244,8 @@ class LearnedRun:
         What the policy knows, has predicted and has seen.
     record : ShadowRecord
         Comparisons with the rule.
+    desk : Desk
+        Of the run.
     """
 
     def __init__(self, policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> None:
@@ -267,7 +269,7 @@ class LearnedRun:
         self._weights = arrays["objective"]
         self._nominal = nominal_law(problem)
         self._expected = self._nominal._replace(factor=np.ones((n, n_classes)))
-        self._desk = build_desk(problem)
+        self.desk = build_desk(problem)
         draw = np.random.default_rng(policy.seed).random((n, 2))
         held_w = np.where(np.isnan(watts), 0.0, watts)
         self._learned = _rule(params, draw, held_w, workload.tasks.task_id)
@@ -315,7 +317,7 @@ class LearnedRun:
     def step(self, state: State, until_finished: int) -> bool:
         """Go on until so many tasks have finished, without comparisons; False when nothing is left to happen."""
         return run_learned(
-            self._problem, self._truth, self._nominal, self._expected, state, self._learned, self._rule, self._desk, self.mind, until_finished
+            self._problem, self._truth, self._nominal, self._expected, state, self._learned, self._rule, self.desk, self.mind, until_finished
         )
 
     @property

@@ -62,12 +62,25 @@ def _prepare_pool(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
 
 
 def _prepare_divisible(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
+    expected, rule = divisible_rule(policy, workload, cluster, problem, truth)
+    desk = divisible.build_desk(problem)
+    return lambda state: divisible.run_divisible(problem, truth, expected, state, rule, desk)
+
+
+def divisible_rule(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> tuple[Law, divisible.Rule]:
+    """Return the times that a rule for divisible tasks expects, and the rule as `divisible.run_divisible` takes it.
+
+    Raises
+    ------
+    IncompatiblePolicyError
+        If its order is for batch traces, or it needs watts that the cluster does not name.
+    """
     codes = policy.codes
     order = Order(codes["order"])
     if order in DYNAMIC_ORDERS:
         raise IncompatiblePolicyError(policy.name, workload.name, f"order {order.name.lower()} is for batch traces")
     expected = truth if policy.clairvoyant else nominal_law(problem)
-    rule = divisible.Rule(
+    return expected, divisible.Rule(
         placement=codes["placement"],
         split=codes["split"],
         commit=codes["commit"],
@@ -79,8 +92,6 @@ def _prepare_divisible(policy: CompiledPolicy, workload: Workload, cluster: Clus
         held_w=_held_watts(policy, workload, cluster),
         task_id=workload.tasks.task_id.astype(np.int64),
     )
-    desk = divisible.build_desk(problem)
-    return lambda state: divisible.run_divisible(problem, truth, expected, state, rule, desk)
 
 
 def _divisible_keys(order: Order, workload: Workload, problem: Problem, expected: Law) -> FloatArray:

@@ -15,7 +15,7 @@ from hybrid_ml_scheduler.core.errors import ModelError
 from hybrid_ml_scheduler.core.workload import MILLI, FloatArray, Workload
 from hybrid_ml_scheduler.engine import guard, simulate
 from hybrid_ml_scheduler.engine.divisible import N_LEARNED_PARAMS, Placement, Split
-from hybrid_ml_scheduler.engine.ensemble import Ensemble, ensemble_from_arrays
+from hybrid_ml_scheduler.engine.ensemble import Ensemble, ensemble_arrays, ensemble_from_arrays
 from hybrid_ml_scheduler.engine.features import history
 from hybrid_ml_scheduler.engine.features.divisible import DIVISIBLE, N_FEATURES
 from hybrid_ml_scheduler.engine.learned_divisible import N_SETTINGS, learned_arrays
@@ -195,6 +195,9 @@ def compile_learned(policy: str, options: Spelling, model: Model, workload: Work
             objective=known.objective,
         )
     )
+    for prefix in ENSEMBLES:
+        # The quantiles decide nothing; explanations show them.
+        arrays |= ensemble_arrays(known.trees[prefix], prefix)
     refused = options.guarded and rehearsal(known.params, known.objective, cluster) > WORST_REHEARSAL
     codes = {"guarded": int(options.guarded), "online": int(options.online), "records": 0, "refused": int(refused)}
     return CompiledPolicy(options.text, Mechanism.LEARNED_DIVISIBLE, codes, known.params.copy(), seed=seed, arrays=arrays, fallback=priced_rule())

@@ -53,8 +53,9 @@ WORLD_TASKS = 2000
 WORLD_LOADS = (0.4, 1.0)
 EXPLORATION_SHARE = 0.1
 """Of the tasks of recorded runs that try a random option."""
-HISTORY_SEEDS = 2
+HISTORY_SEEDS = 3
 """Recorded runs per workload, one after the other, from which the history of the named kinds is kept."""
+HISTORY_TASKS = 5000
 TREES, LEAVES, LEAST_ROWS = 100, 15, 200
 FOREST_TREES = 40
 QUANTILES = (0.1, 0.9)
@@ -68,6 +69,8 @@ MARGIN = 0.25
 """Share of the span of a feature in training by which the range for use is wider on each side."""
 CONSTRAINT_WEIGHT = 10.0
 """What a logarithm of response time above the limit costs, where the objective is energy or cost alone."""
+COUNTS = ("log_count", "log_since")
+"""Features that grow with the length of a run: more outcomes than in training are no reason for doubt."""
 _TURNS = 20
 _RESPONSE = "mean_response_s"
 
@@ -284,7 +287,8 @@ class Judge:
     def _case(self, name: str, split: str, turn: int) -> tuple[Workload, Cluster, float | None]:
         key = (name, split, turn)
         if key not in self._cases:
-            workload = training_workload(name, FIRST_VALIDATION_SEED + turn if split == VALIDATION else FIRST_TRAINING_SEED + turn, split)
+            first, n_tasks = (FIRST_VALIDATION_SEED, 2 * SEARCH_TASKS) if split == VALIDATION else (FIRST_TRAINING_SEED, SEARCH_TASKS)
+            workload = training_workload(name, first + turn, split, n_tasks)
             cluster = default_cluster(workload)
             limit = None
             if self._constrained:
@@ -294,8 +298,8 @@ class Judge:
         return self._cases[key]
 
 
-def training_workload(spec: str, seed: int, split: str) -> Workload:
-    """Open a workload to train on: a preset with this seed, or the first (training) or last (validation) part of a file by time.
+def training_workload(spec: str, seed: int, split: str, n_tasks: int = SEARCH_TASKS) -> Workload:
+    """Open a workload to train on: the first tasks of a preset with this seed, or the first (training) or last (validation) part of a file by time.
 
     Raises
     ------
@@ -308,7 +312,7 @@ def training_workload(spec: str, seed: int, split: str) -> Workload:
     if workload.kind is not WorkloadKind.DIVISIBLE:
         raise InputError(f"workload {spec!r} has {workload.kind} tasks; expected divisible ones to train on")
     if workload.report.format == "generated":
-        return workload.select(np.arange(min(SEARCH_TASKS * (2 if split == VALIDATION else 1), len(workload))))
+        return workload.select(np.arange(min(n_tasks, len(workload))))
     cut = int(0.7 * len(workload))
     return workload.select(np.arange(cut, len(workload)) if split == VALIDATION else np.arange(cut))
 
@@ -407,7 +411,7 @@ def train(request: TrainingRequest, tell: Step) -> Model:
         objective=request.objective.text,
         created=request.created,
         seed=request.seed,
-        command=request.command,
+        command=request.rebuilt_by(found.generations),
         features=tuple(feature.name for feature in DIVISIBLE),
         training={
             "workloads": list(workloads),
@@ -445,7 +449,7 @@ def _known_kinds(workloads: Sequence[str], request: TrainingRequest, tell: Step)
     opened = []
     for spec in workloads:
         for turn in range(HISTORY_SEEDS if request.policy == "hybrid_ml" else 1):
-            workload = training_workload(spec, FIRST_TRAINING_SEED + turn, "training")
+            workload = training_workload(spec, FIRST_TRAINING_SEED + turn, "training", HISTORY_TASKS)
             cluster = default_cluster(workload)
             names |= dict.fromkeys(workload.tasks.kind_names)
             models |= dict.fromkeys(cluster.gpu_models)
@@ -477,8 +481,9 @@ def _joined(sums_of: dict[str, FloatArray], kinds: tuple[str, ...], devices: tup
 
 
 def _ranges(training: Records, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the range of every feature in training, wider by a margin, inside the data sheet's."""
+    """Return the range of every feature in training, wider by a margin, inside the data sheet's; counts of outcomes may be any."""
     rows = np.concatenate(training.x)
     least, most = rows.min(axis=0), rows.max(axis=0)
     margin = MARGIN * (most - least)
-    return np.maximum(low, least - margin), np.minimum(high, most + margin)
+    counts = np.array([feature.name in COUNTS for feature in DIVISIBLE])
+    return np.where(counts, low, np.maximum(low, least - margin)), np.where(counts, high, np.minimum(high, most + margin))

@@ -32,7 +32,7 @@ N_SUMS = 5
 
 # Positions in History.settings.
 INTERCEPT_SD, SLOPE_SD, NOISE_SD, KEEP, FORGET_TO, CELL_DELTA, CELL_THRESHOLD, CLASS_DELTA, CLASS_THRESHOLD, RECENT, NOTICEABLE = range(11)
-DEFAULT_SETTINGS = (0.6, 0.15, 0.15, 0.997, 0.5, 0.5, 13.0, 1.0, 40.0, 0.1, 0.05)
+DEFAULT_SETTINGS = (0.6, 0.15, 0.15, 0.999, 0.5, 0.5, 13.0, 1.0, 40.0, 0.1, 0.05)
 """Prior standard deviations of intercept and slope; that of the noise; share of an observation that stays with each further one; observations
 that count after an alarm; tolerances and thresholds of the detectors, in standard deviations for a cell and squared ones for a class; weight of
 an outcome in the running means; change of a cell's prediction from which on waiting tasks are predicted anew."""
