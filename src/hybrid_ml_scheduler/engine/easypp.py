@@ -146,7 +146,7 @@ def _sink(problem: Problem, state: State, desk: Predictions, place: int) -> None
 
 
 @compiled_inner
-def _start(problem: Problem, truth: Law, state: State, desk: Predictions, place: int) -> None:
+def _start_job(problem: Problem, truth: Law, state: State, desk: Predictions, place: int) -> None:
     task = desk.waiting[place]
     last = desk.counts[_WAITING] - 1
     desk.counts[_WAITING] = last
@@ -204,7 +204,7 @@ def run_easypp(problem: Problem, truth: Law, state: State, desk: Predictions, co
         _correct(problem, state, desk, corrections_s)
         head = _first(desk)
         while problem.cores[desk.waiting[head]] <= state.free_cores[0]:
-            _start(problem, truth, state, desk, head)
+            _start_job(problem, truth, state, desk, head)
             if desk.counts[_WAITING] == 0:
                 break
             head = _first(desk)
@@ -230,7 +230,7 @@ def run_easypp(problem: Problem, truth: Law, state: State, desk: Predictions, co
                 break
             if desk.predicted_s[desk.waiting[best]] > slack:
                 extra -= problem.cores[desk.waiting[best]]
-            _start(problem, truth, state, desk, best)
+            _start_job(problem, truth, state, desk, best)
 
 
 def corrections() -> FloatArray:
