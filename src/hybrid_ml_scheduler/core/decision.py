@@ -224,6 +224,8 @@ class Mechanism(IntEnum):
     """Unrelated machines: a choice when a task becomes ready."""
     LEARNED_DIVISIBLE = 5
     """Divisible tasks: the priced rule with learned times, and the rule with nominal times behind it."""
+    SCORED_POOL = 6
+    """A learned score of the jobs that wait for a pool of processors."""
 
 
 @dataclass(frozen=True, slots=True)

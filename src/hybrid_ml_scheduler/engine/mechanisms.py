@@ -12,7 +12,20 @@ from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind, Gpu, Node
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
 from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload, WorkloadKind
-from hybrid_ml_scheduler.engine import divisible, easypp, graphs, learned_divisible, machines, nodes, placement, pool, reservations, tournament, tree
+from hybrid_ml_scheduler.engine import (
+    divisible,
+    easypp,
+    graphs,
+    learned_divisible,
+    machines,
+    nodes,
+    placement,
+    pool,
+    reservations,
+    scored_run,
+    tournament,
+    tree,
+)
 from hybrid_ml_scheduler.engine.codes_placement import PlacementCode
 from hybrid_ml_scheduler.engine.decision_point import one_task
 from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, processors, ranks, static_keys
@@ -181,11 +194,15 @@ _PREPARE: dict[Mechanism, Callable[[CompiledPolicy, Workload, Cluster, Problem, 
     Mechanism.PLAN: _prepare_plan,
     Mechanism.MACHINES: _prepare_machines,
     Mechanism.LEARNED_DIVISIBLE: learned_divisible.prepare_learned,
+    Mechanism.SCORED_POOL: scored_run.prepare_scored,
 }
 
 
 def warm_up(policy: CompiledPolicy) -> None:
     """Compile the functions that run a policy, or load them from the cache, so that this is not timed as simulation."""
+    if policy.mechanism is Mechanism.SCORED_POOL:
+        scored_run.warm_up_scored()
+        return
     dynamic = policy.mechanism is Mechanism.POOL and policy.codes["order"] in DYNAMIC_ORDERS
     _warm_up(policy.mechanism, dynamic, policy.codes.get("backfill", 0))
 

@@ -8,7 +8,8 @@ sizes binary, as there. What differs: `load` may scale the times between arrival
 
 **Extension** (``users`` above 0), after what Tsafrir, Etsion and Feitelson [2]_ found in traces:
 
-- Users are active by Zipf's law and submit in sessions of log-normal length; session starts follow the published arrival process.
+- Users are active by Zipf's law and submit in sessions of log-normal length, bounded by the work in them; session starts follow the published
+  arrival process.
 - A session takes up a job class of its user again or begins a new one. A class fixes processors, a typical run time and the estimate; both come from
   the published model. The jobs of a class vary log-normally around the typical time, and some fail in the first minutes.
 - Estimates are modal: a class's typical time, multiplied by a factor people are careful by, rounded up to one of few round values; some users always
@@ -46,6 +47,8 @@ LARGEST_LOG_RUN, LARGEST_LOG_GAP = 12.0, 13.0
 BUCKETS, CYCLE_START = 48, 11
 DAY_S = 86_400.0
 PUBLISHED_TOP_LOG2 = 7.0
+SESSION_SIGMA, SPREAD_SHAPE = 1.2, 0.5
+"""Standard deviation of the logarithm of a session's length; shape of the gamma variable that is the spread of a class."""
 
 ROUND_S = tuple(
     60.0 * minutes for minutes in (1, 5, 10, 15, 20, 30, 60, 90, 120, 180, 240, 300, 360, 480, 600, 720, 900, 1080, 1440, 2160, 2880, 4320, 7200)
@@ -81,13 +84,17 @@ class LublinParameters:
     repeat : float
         Chance that a session takes up an earlier class of its user; 0 to 1.
     spread : float
-        Scale of the spread of run times within a class; 0 to 3.
+        Mean standard deviation of the logarithm of the run times within a class; 0 to 3. Most classes vary less, a few much more.
+    slower : float
+        Factor on the published run times; 0.01 to 100.
+    burst_h : float
+        Largest work of one session, in hours of the whole machine: people wait for results before they send more; above 0, at most 10,000.
     failing : float
         Share of jobs that fail in the first minutes; 0 to 1.
     careful : float
         Scale of the factor between typical run time and estimate: its logarithm is exponential with this mean; 0 to 5.
     longest_h : float
-        Longest estimate allowed, in hours; 0.5 to 1,000.
+        Longest estimate allowed, in hours, which no run exceeds; 0.5 to 1,000.
     lazy : float
         Share of classes with the longest estimate allowed; 0 to 1.
     """
@@ -101,7 +108,9 @@ class LublinParameters:
     session: float = 5.0
     think_s: float = 60.0
     repeat: float = 0.7
-    spread: float = 0.6
+    spread: float = 0.5
+    slower: float = 1.0
+    burst_h: float = 8.0
     failing: float = 0.1
     careful: float = 1.0
     longest_h: float = 48.0
@@ -118,6 +127,8 @@ class LublinParameters:
             "think_s": (1e-3, 1e6),
             "repeat": (0.0, 1.0),
             "spread": (0.0, 3.0),
+            "slower": (0.01, 100.0),
+            "burst_h": (1e-3, 10_000.0),
             "failing": (0.0, 1.0),
             "careful": (0.0, 5.0),
             "longest_h": (0.5, 1000.0),
@@ -319,41 +330,36 @@ def _population(
     rng: np.random.Generator, n: int, p: LublinParameters, factor: float
 ) -> tuple[IntArray, FloatArray, FloatArray, IntArray, FloatArray]:
     """Return size, run time, estimate, user and arrival of `n` jobs of a population of users."""
-    session, owner = _sessions(rng, n, p)
-    n_sessions = int(session[-1]) + 1
-    job_class = _classes(rng, owner, p)[session]
-    n_classes = int(job_class.max()) + 1
+    # One session per job is always enough; those beyond the last job are dropped.
+    weight = (1.0 + np.arange(p.users)) ** -p.activity
+    owner = rng.choice(p.users, size=n, p=weight / weight.sum()).astype(np.int64)
+    wanted = np.ceil(rng.lognormal(math.log(p.session) - SESSION_SIGMA**2 / 2, SESSION_SIGMA, n))
+    class_of = _classes(rng, owner, p)
+    n_classes = int(class_of.max()) + 1
     size = sizes(rng, n_classes, p.widest_job)
-    typical_s = run_times_s(rng, size, p.processors)
-    sigma = p.spread * rng.gamma(2.0, 0.5, n_classes)
+    typical_s = np.minimum(run_times_s(rng, size, p.processors) * p.slower, p.longest_h * 3600.0)
+    sigma = p.spread * rng.gamma(SPREAD_SHAPE, 1.0 / SPREAD_SHAPE, n_classes)
     estimate_s = _estimates_s(rng, typical_s, p)
+    failing = np.minimum(p.failing * rng.gamma(1.0, 1.0, n_classes), 0.9)
+    most = p.burst_h * 3600.0 * p.processors / (size * typical_s)
+    lengths = np.maximum(np.minimum(wanted, np.floor(most[class_of])), 1.0).astype(np.int64)
+    session = np.repeat(np.arange(n), lengths)[:n]
+    job_class = class_of[session]
     varied = typical_s[job_class] * np.exp(sigma[job_class] * rng.standard_normal(n))
     # A class that fails often fails again: people resubmit until it works.
-    fails = rng.random(n) < np.minimum(p.failing * rng.gamma(1.0, 1.0, n_classes), 0.9)[job_class]
+    fails = rng.random(n) < failing[job_class]
     varied = np.where(fails, np.minimum(varied, np.exp(rng.uniform(0.0, math.log(300.0), n))), varied)
-    run_s = np.clip(np.floor(varied), 1.0, math.exp(LARGEST_LOG_RUN))
+    run_s = np.clip(np.floor(varied), 1.0, p.longest_h * 3600.0)
     requested_s = run_s.copy()
     if p.estimates == "user":
         requested_s = estimate_s[job_class]
         run_s = np.minimum(run_s, requested_s)
     within = rng.lognormal(math.log(p.think_s), 1.5, n)
-    starts = _loaded(gaps_s(rng, n_sessions), size[job_class] * run_s, p, factor)
+    starts = _loaded(gaps_s(rng, int(session[-1]) + 1), np.asarray(size[job_class] * run_s), p, factor)
     first = np.flatnonzero(np.diff(session, prepend=-1))
     elapsed = np.cumsum(within)
     arrival_s = starts[session] + (elapsed - elapsed[first][session])
     return size[job_class], run_s, requested_s, owner[session], arrival_s
-
-
-def _sessions(rng: np.random.Generator, n: int, p: LublinParameters) -> tuple[IntArray, IntArray]:
-    """Return the session of every job, ascending, and the user of every session."""
-    sigma = 1.0
-    lengths: list[int] = []
-    while sum(lengths) < n:
-        lengths += [int(length) for length in np.ceil(rng.lognormal(math.log(p.session) - sigma**2 / 2, sigma, max(n // 8, 1)))]
-    session = np.repeat(np.arange(len(lengths)), lengths)[:n]
-    weight = (1.0 + np.arange(p.users)) ** -p.activity
-    owner = rng.choice(p.users, size=int(session[-1]) + 1, p=weight / weight.sum())
-    return session.astype(np.int64), owner.astype(np.int64)
 
 
 def _classes(rng: np.random.Generator, owner: IntArray, p: LublinParameters) -> IntArray:
