@@ -274,7 +274,7 @@ def _learn_from_ends(problem: Problem, state: State, rule: ScoredRule, book: Boo
 
 
 @compiled_inner
-def _start(problem: Problem, truth: Law, state: State, book: Book, queue: Queue, ends: Ends, place: int, keep_ends: bool, by: int) -> None:
+def _begin(problem: Problem, truth: Law, state: State, book: Book, queue: Queue, ends: Ends, place: int, keep_ends: bool, by: int) -> None:
     """Start the job at a place of the queue and close the gap, so that the queue stays in order of arrival."""
     task = queue.task[place]
     last = queue.counts[_SIZE] - 1
@@ -366,7 +366,7 @@ def _decide(
         if needs > state.free_cores[0]:
             break
         by = MODEL if queue.known[task] == 1 or guard.status[ENABLED] == 0 else RANGE
-        _start(problem, truth, state, book, queue, ends, head, keep_ends, by)
+        _begin(problem, truth, state, book, queue, ends, head, keep_ends, by)
         aged = aged and not first
         size -= 1
         if size > 0:
@@ -400,7 +400,7 @@ def _decide(
         if problem.requested[task] > slack:
             extra -= problem.cores[task]
         by = MODEL if queue.known[task] == 1 or guard.status[ENABLED] == 0 else RANGE
-        _start(problem, truth, state, book, queue, ends, best, keep_ends, by)
+        _begin(problem, truth, state, book, queue, ends, best, keep_ends, by)
         size -= 1
         if best < head:
             head -= 1
@@ -424,7 +424,7 @@ def _decide_by_rule(problem: Problem, truth: Law, state: State, rule: ScoredRule
                 head = place
         if problem.cores[queue.task[head]] > state.free_cores[0]:
             break
-        _start(problem, truth, state, book, queue, ends, head, keep_ends, by)
+        _begin(problem, truth, state, book, queue, ends, head, keep_ends, by)
         size -= 1
     if size <= 1 or rule.rule_easy == 0:
         return
@@ -442,7 +442,7 @@ def _decide_by_rule(problem: Problem, truth: Law, state: State, rule: ScoredRule
             return
         if problem.requested[queue.task[best]] > slack:
             extra -= problem.cores[queue.task[best]]
-        _start(problem, truth, state, book, queue, ends, best, keep_ends, by)
+        _begin(problem, truth, state, book, queue, ends, best, keep_ends, by)
         size -= 1
         if best < head:
             head -= 1
