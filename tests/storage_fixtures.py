@@ -63,22 +63,26 @@ def migrated(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSettings:
+def make_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeSettings]:
     """Settings for an empty database with all tables; other settings as given."""
-    if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.url(server.new_database(request.getfixturevalue("migrated")))
-    else:
-        url = f"sqlite+aiosqlite:///{tmp_path / 'hms.sqlite3'}"
-
-    def make(**given: object) -> StorageSettings:
-        return StorageSettings.load(**{"data_dir": tmp_path, "database_url": url, **QUICK, **given})
-
     if request.param == "sqlite":
+        make = _maker(tmp_path, f"sqlite+aiosqlite:///{tmp_path / 'hms.sqlite3'}")
 
         async def upgrade() -> None:
             async with Database(make()) as database:
                 await database.upgrade()
 
         asyncio.run(upgrade())
+        yield make
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.new_database(request.getfixturevalue("migrated"))
+    yield _maker(tmp_path, server.url(name))
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _maker(folder: Path, url: str) -> MakeSettings:
+    def make(**given: object) -> StorageSettings:
+        return StorageSettings.load(**{"data_dir": folder, "database_url": url, **QUICK, **given})
+
     return make

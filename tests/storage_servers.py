@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -96,8 +97,9 @@ class PostgresServer:
             if self.process is None or self.process.poll() is not None:
                 # After a kill the former server's children may hold its memory for a moment; then it ends at once.
                 self.launch()
-            if asyncio.run(self._answers()):
-                return
+            with ThreadPoolExecutor(1) as executor:
+                if executor.submit(lambda: asyncio.run(self._answers())).result():
+                    return
             time.sleep(0.05)
         raise AssertionError((self.folder / "log").read_text()[-2_000:])
 
@@ -121,7 +123,9 @@ class PostgresServer:
             finally:
                 await connection.close()
 
-        asyncio.run(run())
+        # In a thread of its own: tests call it with a loop of theirs running.
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(lambda: asyncio.run(run())).result()
 
     def new_database(self, template: str = "template0") -> str:
         name = f"t_{secrets.token_hex(6)}"
@@ -135,18 +139,12 @@ class PostgresServer:
         self.process.wait()
         self.process = None
 
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.send_signal(signal.SIGQUIT)
-                self.process.wait()
-            self.process = None
-
     def remove(self) -> None:
-        self.stop()
+        """End it without tidying up: nothing of it is needed any more."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait()
+            self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -171,6 +171,8 @@ def _series(stream: Stream, column: StreamColumn, columns: Columns, count: int) 
             series = pl.Series(name, values if isinstance(values, np.ndarray) else list(values), strict=True)
             if series.dtype.is_float():
                 series = series.fill_nan(None)
+                if column.type is ColumnType.INT and not (series == series.floor()).all():
+                    raise ValueError("fractions of a whole number")  # noqa: TRY301 - said with the others, below
             series = series.cast(kind, strict=True)
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         problem = str(error).partition("\n")[0][:120]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from hybrid_ml_scheduler.core.errors import SchemaError, StorageBusyError, StorageConflictError, StorageError, StorageUnavailableError
+from hybrid_ml_scheduler.core.errors import JournalError, SchemaError, StorageBusyError, StorageConflictError, StorageError, StorageUnavailableError
 
 if TYPE_CHECKING:
     from hybrid_ml_scheduler.storage.chunk import Chunk
@@ -122,6 +122,11 @@ class PostgresDialect(DatabaseDialect):
             raise TypeError(f"connected through {type(driver).__name__}; expected asyncpg")
         try:
             await driver.copy_to_table(table.name, source=io.BytesIO(chunk.data), columns=list(chunk.names), format="csv")
+        except asyncpg.DataError as error:
+            _ = chunk.frame  # says which rows are damaged
+            raise JournalError(
+                f"the journal's {chunk.stream} hold a value that the database does not take ({error}); expected rows that hms wrote"
+            ) from error
         except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
             # SQLAlchemy has not seen this statement, so it must be told that the connection is of no use any more.
             await connection.invalidate(error)

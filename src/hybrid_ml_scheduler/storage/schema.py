@@ -7,17 +7,17 @@ Every index besides the primary keys serves a query of `repositories`; a test sh
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, Integer, LargeBinary, Table, Text, TypeDecorator
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+from sqlalchemy import JSON, REAL, BigInteger, DateTime, Dialect, Double, Index, Integer, LargeBinary, Table, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 
 from hybrid_ml_scheduler.core.streams import STREAM_COLUMNS, Stream
 
 # SQLite counts a column up by itself only if it is called INTEGER, and knows one kind of integer anyway.
 Big = BigInteger().with_variant(Integer(), "sqlite")
-Double: DOUBLE_PRECISION[float] = DOUBLE_PRECISION()
+DoubleType: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
 
 TOTAL_WINDOW = -1
 """``metrics.window_index`` of the row over the whole run."""
@@ -44,7 +44,15 @@ class UtcTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Base of all tables."""
 
-    type_annotation_map = {int: Big, float: Double, str: Text(), datetime: UtcTime(), dict[str, Any]: JSON(), list[Any]: JSON(), bytes: LargeBinary()}  # noqa: RUF012 - SQLAlchemy's protocol
+    type_annotation_map: ClassVar[Any] = {
+        int: Big,
+        float: DoubleType,
+        str: Text(),
+        datetime: UtcTime(),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+        bytes: LargeBinary(),
+    }
 
 
 class RunRow(Base):

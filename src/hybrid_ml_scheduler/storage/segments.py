@@ -190,6 +190,8 @@ def read(
     if not files or files[0].first_seq != position.segment:
         raise JournalError(f"{folder}: the file of the journal's {stream} that begins with row {position.segment} is missing; expected it")
     for number, segment in enumerate(files):
+        if until_seq is not None and position.seq >= until_seq:
+            return
         if number:
             if segment.first_seq != position.seq:
                 raise JournalError(f"{segment.path}: begins with row {segment.first_seq}; expected row {position.seq} (is a file missing before it?)")
