@@ -298,8 +298,14 @@ class Message:
     body: dict[str, Any]
 
 
-class Subscription(AsyncIterator[list[Message]], Protocol):
+class Subscription(Protocol):
     """Messages as they come, at most so many lists a second; what was missed meanwhile is merged, never queued."""
+
+    def __aiter__(self) -> AsyncIterator[list[Message]]:
+        """Return itself."""
+
+    async def __anext__(self) -> list[Message]:
+        """Return what is new, as soon as something is."""
 
     async def close(self) -> None:
         """End it; an iteration under way ends."""
