@@ -3,7 +3,8 @@
 1. ``hybrid_ml`` only: the features of jobs, as the engine itself fills them in at every estimate of a run, and the run times with which the jobs then
    ended are the table on which trees learn the logarithm of run over requested time: LightGBM for the quantiles of 10, 50 and 90 %, and a random
    forest for the mean. Of LightGBM's median and the forest that one decides whose mean absolute error on validation runs is smaller.
-2. Both: CMA-ES over the parameters of the score (`learning.batch_arena` says what is minimised), once without and once with EASY.
+2. Both: CMA-ES over the parameters of the score (`learning.batch_arena` says what is minimised), once without and once with EASY. For ``hybrid_ml`` a
+   first search takes run times from the mean of the history, as for ``rl_agent``, and a second one goes on from there with the trees.
 
 Seeds of generated workloads are from 10,000 on; those of validation from 10,500 on.
 """
@@ -46,9 +47,12 @@ RECORDED_SEEDS = 300
 RECORDED_JOBS = 4000
 RECORDED_RUNS, VALIDATION_RUNS = 100, 30
 ROWS_PER_JOB = 4
-TREES, LEAVES, RATE, LEAST_ROWS = 60, 24, 0.12, 300
-FOREST_TREES, FOREST_LEAVES, FOREST_ROWS = 40, 128, 60_000
+TREES, LEAVES, RATE, LEAST_ROWS = 40, 20, 0.15, 300
+FOREST_TREES, FOREST_LEAVES, FOREST_ROWS = 24, 64, 60_000
 QUANTILES = {LOW: 0.1, MEDIAN: 0.5, HIGH: 0.9}
+BACKFILLS = ("none", "easy")
+TREES_SHARE = 3
+"""With trees the second search gets one generation for so many of the first."""
 PATIENCE = 40
 """Generations without a better score on validation after which a search ends."""
 WINDOW_ROWS = 200_000
@@ -229,9 +233,9 @@ def train(request: TrainingRequest, tell: Step) -> Model:
         data = {"features": rows.features, "log_ratio": rows.log_ratio}
     curve = _Curve(tell)
     found: dict[str, SearchResult] = {}
-    for easy, backfill in enumerate(("none", "easy")):
-        left_s = max(request.budget_s - (time.monotonic() - began), 1.0) / (2 - easy)
-        found[backfill] = _search(request, estimate, easy, ensemble, left_s, curve.section(backfill))
+    for easy, backfill in enumerate(BACKFILLS):
+        left_s = max(request.budget_s - (time.monotonic() - began), 1.0) / (len(BACKFILLS) - easy)
+        found[backfill] = _search(request, estimate, easy, ensemble, left_s, curve)
         arrays[f"weights_{backfill}"] = weights_of(found[backfill].vector)
         verdict = Arena(request.workloads, request.objective, int(estimate), easy, ensemble).verdict(found[backfill].vector)
         metrics |= {
@@ -241,8 +245,7 @@ def train(request: TrainingRequest, tell: Step) -> Model:
         }
     parameters["generations"] = {name: result.generations for name, result in found.items()}
     parameters["ended"] = {name: result.ended for name, result in found.items()}
-    alike = len({result.generations for result in found.values()}) == 1
-    command = request.rebuilt_by(found["none"].generations) if alike else request.command
+    command = request.command if request.generations is None else request.rebuilt_by(request.generations)
     card = ModelCard(
         name=model_name(request.policy, "batch", request.objective.text),
         policy=request.policy,
@@ -266,23 +269,39 @@ def train(request: TrainingRequest, tell: Step) -> Model:
     return Model(card, arrays)
 
 
-def _search(
-    request: TrainingRequest, estimate: Estimate, easy: int, ensemble: Ensemble, budget_s: float, tell: Callable[[CurvePoint], None]
+def _search(request: TrainingRequest, estimate: Estimate, easy: int, ensemble: Ensemble, budget_s: float, curve: _Curve) -> SearchResult:
+    """Search the parameters for one backfilling; with trees first without them, where a run takes a third of the time, and on from there."""
+    name = BACKFILLS[easy]
+    if estimate is not Estimate.TREES:
+        return _search_once(request, estimate, easy, ensemble, budget_s, START, SPREAD, name, request.generations, curve)
+    first = _search_once(request, Estimate.HISTORY, easy, EMPTY_ENSEMBLE, budget_s / 2, START, SPREAD, name, request.generations, curve)
+    generations = None if request.generations is None else request.generations // TREES_SHARE
+    return _search_once(request, estimate, easy, ensemble, budget_s / 2, first.vector, SPREAD / 2, f"{name}-trees", generations, curve)
+
+
+def _search_once(
+    request: TrainingRequest,
+    estimate: Estimate,
+    easy: int,
+    ensemble: Ensemble,
+    budget_s: float,
+    start: FloatArray,
+    spread: FloatArray,
+    name: str,
+    generations: int | None,
+    curve: _Curve,
 ) -> SearchResult:
-    checkpoint = None
-    if request.checkpoint is not None:
-        checkpoint = Path(f"{request.checkpoint}-{'easy' if easy else 'none'}")
     return search(
         partial(Arena, request.workloads, request.objective, int(estimate), easy, ensemble),
-        START,
-        SPREAD,
+        start,
+        spread,
         seed=request.seed,
         jobs=request.jobs,
-        budget_s=budget_s if request.generations is None else None,
-        generations=request.generations,
+        budget_s=budget_s if generations is None else None,
+        generations=generations,
         patience=PATIENCE,
-        checkpoint=checkpoint,
-        tell=tell,
+        checkpoint=None if request.checkpoint is None else Path(f"{request.checkpoint}-{name}"),
+        tell=curve.section(name),
     )
 
 
@@ -293,10 +312,10 @@ class _Curve:
         self._tell = tell
         self.points: list[CurvePoint] = []
 
-    def section(self, backfill: str) -> Callable[[CurvePoint], None]:
+    def section(self, name: str) -> Callable[[CurvePoint], None]:
         """Return what a search tells its generations."""
         before = self.points[-1] if self.points else None
-        step = f"search, {'EASY' if backfill == 'easy' else 'no'} backfilling"
+        step = f"search ({name})"
 
         def add(point: CurvePoint) -> None:
             if before is not None:
