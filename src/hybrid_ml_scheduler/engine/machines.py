@@ -14,7 +14,10 @@ from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
 from hybrid_ml_scheduler.engine.events import READY, advance, data_ready, start_task
 from hybrid_ml_scheduler.engine.machine_rules import choose_ready
 from hybrid_ml_scheduler.engine.plan import Plan
-from hybrid_ml_scheduler.engine.state import QUEUE_SIZE, Law, Problem, State
+from hybrid_ml_scheduler.engine.state import N_FINISHED, QUEUE_SIZE, Law, Problem, State
+
+TO_THE_END = 1 << 62
+"""For ``until_finished``: more tasks than there can be."""
 
 
 class MachineLists(NamedTuple):
@@ -78,9 +81,18 @@ def _hand_out(problem: Problem, state: State, lists: MachineLists, rule: int) ->
 
 
 @compiled_entry
-def run_machines(problem: Problem, truth: Law, state: State, lists: MachineLists, rule: int) -> None:
-    """Work off the lists to the end of the workload; ``rule`` is -1 for a plan, else a `MachineRule`."""
-    while advance(problem, state):
+def run_machines(problem: Problem, truth: Law, state: State, lists: MachineLists, rule: int, until_finished: int) -> bool:
+    """Work off the lists; ``rule`` is -1 for a plan, else a `MachineRule`.
+
+    Returns as soon as ``until_finished`` tasks have finished, before anything starts at that moment, and goes on from there when it is called again,
+    with the same lists or others.
+
+    Returns
+    -------
+    bool
+        False when nothing is left to happen.
+    """
+    while True:
         if rule >= 0 and state.counters[QUEUE_SIZE] > 0:
             _hand_out(problem, state, lists, rule)
         state.counters[QUEUE_SIZE] = 0
@@ -94,3 +106,7 @@ def run_machines(problem: Problem, truth: Law, state: State, lists: MachineLists
             ):
                 lists.head[machine] = lists.next_task[task]
                 start_task(problem, truth, state, task, machine, 0, 0.0)
+        if not advance(problem, state):
+            return False
+        if state.counters[N_FINISHED] >= until_finished:
+            return True

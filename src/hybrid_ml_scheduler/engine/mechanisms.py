@@ -17,6 +17,7 @@ from hybrid_ml_scheduler.engine import (
     easypp,
     graphs,
     learned_divisible,
+    learned_graphs,
     machines,
     nodes,
     placement,
@@ -175,16 +176,22 @@ PLANNERS = (graphs.heft_plan, graphs.cpop_plan, graphs.peft_plan)
 
 def _prepare_plan(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
     del cluster
+    if policy.codes["planner"] == learned_graphs.PLANNER:
+        return learned_graphs.prepare_learned(policy, problem, truth)
     tasks = workload.tasks
     plan = PLANNERS[policy.codes["planner"]](problem.cost, tasks.parent_ptr, tasks.parent_idx, tasks.edge_s, tasks.arrival_s)
     lists = machines.build_lists(problem, plan)
-    return lambda state: machines.run_machines(problem, truth, state, lists, -1)
+    return lambda state: _run_machines(problem, truth, state, lists, -1)
 
 
 def _prepare_machines(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
     del workload, cluster
     lists = machines.build_lists(problem, None)
-    return lambda state: machines.run_machines(problem, truth, state, lists, policy.codes["placement"])
+    return lambda state: _run_machines(problem, truth, state, lists, policy.codes["placement"])
+
+
+def _run_machines(problem: Problem, truth: Law, state: State, lists: machines.MachineLists, rule: int) -> None:
+    machines.run_machines(problem, truth, state, lists, rule, machines.TO_THE_END)
 
 
 _PREPARE: dict[Mechanism, Callable[[CompiledPolicy, Workload, Cluster, Problem, Law], Run]] = {
