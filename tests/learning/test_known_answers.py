@@ -17,13 +17,15 @@ import pytest
 from numpy.typing import NDArray
 
 from engine_cases import divisible, gpu, node, nodes, pool, rigid
-from hybrid_ml_scheduler.core.decision import DecidedBy, Decision, DecisionView
+from hybrid_ml_scheduler.core.decision import CompiledPolicy, DecidedBy, Decision, DecisionView, Mechanism
 from hybrid_ml_scheduler.core.workload import Truth, Workload
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.engine.divisible import N_PARAMS
 from hybrid_ml_scheduler.engine.ensemble import Ensemble, predict_ensemble
 from hybrid_ml_scheduler.engine.features.history import N_SUMS
 from hybrid_ml_scheduler.engine.metrics import measure
+from hybrid_ml_scheduler.engine.scored_pool import TERMS, Estimate
+from hybrid_ml_scheduler.learning.batch import SIGMA, START, weights_of
 from hybrid_ml_scheduler.learning.search import TRAINING, VALIDATION, search
 from hybrid_ml_scheduler.learning.trees import from_lightgbm
 from hybrid_ml_scheduler.policies import compile_policy
@@ -69,10 +71,15 @@ class Instances:
 N_JOBS = 8
 
 
-def one_machine(seed: int) -> tuple[HybridSchedulingEnv, float]:
+def jobs(seed: int) -> tuple[Workload, float]:
+    """Return jobs whose estimates are exact, and their least mean response."""
     run_s = np.random.default_rng(seed).uniform(1.0, 1000.0, N_JOBS)
-    env = HybridSchedulingEnv(rigid([0.0] * N_JOBS, run_s), pool(1), objective="mean_response", slots=N_JOBS, tasks=None)
-    return env, float(np.cumsum(np.sort(run_s)).mean())
+    return rigid([0.0] * N_JOBS, run_s), float(np.cumsum(np.sort(run_s)).mean())
+
+
+def one_machine(seed: int) -> tuple[HybridSchedulingEnv, float]:
+    work, best_s = jobs(seed)
+    return HybridSchedulingEnv(work, pool(1), objective="mean_response", slots=N_JOBS, tasks=None), best_s
 
 
 def by_columns(vector: Vector) -> Act:
@@ -93,6 +100,32 @@ def test_search_finds_shortest_processing_time_first() -> None:
     unseen = Instances(one_machine, by_columns, range(0), range(20))
     # It starts from the worst order there is.
     assert unseen.score(start, VALIDATION, 0) > 1.4
+    np.testing.assert_allclose(unseen.ratios(result.vector, VALIDATION), 1.0, rtol=1e-12)
+
+
+class OfTheAgent:
+    """The same problem for what ``rl_agent`` itself searches: the parameters of the score of waiting batch jobs."""
+
+    def __init__(self, training: range, validation: range) -> None:
+        self._work = {TRAINING: [jobs(seed) for seed in training], VALIDATION: [jobs(seed) for seed in validation]}
+
+    def score(self, vector: Vector, split: str, generation: int) -> float:
+        del generation
+        return float(np.mean(self.ratios(vector, split)))
+
+    def ratios(self, vector: Vector, split: str) -> list[float]:
+        codes = {"estimate": int(Estimate.HISTORY), "backfill": 0, "online": 1}
+        policy = CompiledPolicy("agent", Mechanism.SCORED_POOL, codes, arrays={"weights": weights_of(vector)})
+        return [measure(work, pool(1), simulate(work, pool(1), policy))["mean_response_s"] / best_s for work, best_s in self._work[split]]
+
+
+def test_the_agent_for_batch_jobs_finds_shortest_processing_time_first() -> None:
+    start = START.copy()
+    # It starts from the longest first.
+    start[TERMS.index("run")] = -2.0
+    result = search(partial(OfTheAgent, range(10_000, 10_016), range(10_500, 10_524)), start, SIGMA, seed=1, generations=20)
+    unseen = OfTheAgent(range(0), range(20))
+    assert unseen.score(start, VALIDATION, 0) > 1.3
     np.testing.assert_allclose(unseen.ratios(result.vector, VALIDATION), 1.0, rtol=1e-12)
 
 
