@@ -48,7 +48,7 @@ class Outcome:
 
 def run_checks(
     context: typer.Context,
-    fast: Annotated[bool, typer.Option("--fast", help="For the inner loop: no conformance tests, fewer random cases, no coverage.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="For the inner loop: no conformance or fault tests, fewer random cases, no coverage.")] = False,
     long: Annotated[bool, typer.Option("--long", help="Also the tests that take minutes.")] = False,
 ) -> None:
     """Run the linters, the type checker, the layer contracts and the tests of this checkout.
@@ -90,7 +90,7 @@ def _run_pytest(root: Path, arguments: list[str], *, fast: bool, long: bool) -> 
         counts_path, coverage_path = Path(folder) / "counts.xml", Path(folder) / "coverage.json"
         command = [sys.executable, "-m", "pytest", "--quiet", "--numprocesses", WORKERS, f"--junitxml={counts_path}"]
         if fast:
-            command += ["--ignore=tests/conformance"]
+            command += ["--ignore=tests/conformance", "--ignore=tests/faults"]
         else:
             command += ["--cov", "--cov-report=", f"--cov-report=json:{coverage_path}"]
         if not long:

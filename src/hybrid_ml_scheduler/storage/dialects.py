@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import sqlite3
 from abc import ABC, abstractmethod
@@ -70,7 +69,7 @@ class DatabaseDialect(ABC):
             original = error.orig if error.orig is not None else error
             if error.connection_invalidated:
                 return self.unavailable(original)
-        if isinstance(original, (OSError, asyncio.TimeoutError)):
+        if isinstance(original, OSError):  # TimeoutError is one
             return self.unavailable(original)
         return None if original is None else self.translate_driver(original)
 
@@ -80,8 +79,10 @@ class DatabaseDialect(ABC):
 
     def unavailable(self, error: BaseException) -> StorageUnavailableError:
         """Return the error for a database that does not answer. Addresses stay out of it: they may be secrets."""
-        reason = "no answer in time" if isinstance(error, (TimeoutError, asyncio.TimeoutError)) else type(error).__name__
-        detail = getattr(error, "strerror", None)
+        # SQLAlchemy puts a shell without a name around asyncpg's exceptions.
+        inner = error.__cause__ if type(error).__name__ == "Error" and error.__cause__ is not None else error
+        reason = "no answer in time" if isinstance(inner, TimeoutError) else type(inner).__name__
+        detail = getattr(inner, "strerror", None)
         return StorageUnavailableError(
             f"the {self.name} database cannot be reached ({detail or reason}); expected a running server or a usable file at HMS_DATABASE_URL"
         )
