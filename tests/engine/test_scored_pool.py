@@ -60,9 +60,9 @@ def rule_of(workload: Workload, name: str = "saf+easy") -> CompiledPolicy:
     return made
 
 
-def constant(value: float) -> dict[str, np.ndarray]:
+def constant(value: float, prefix: str = "median") -> dict[str, np.ndarray]:
     one = np.zeros(1, dtype=np.int64)
-    return ensemble_arrays(build_ensemble([Tree(one, one, one, np.array([value]), one + LEAF)], N_FEATURES), "median")
+    return ensemble_arrays(build_ensemble([Tree(one, one, one, np.array([value]), one + LEAF)], N_FEATURES), prefix)
 
 
 def run(workload: Workload, compiled: CompiledPolicy, processors: int | None = None) -> Schedule:
@@ -349,5 +349,5 @@ def test_it_can_be_called_on_an_empty_queue() -> None:
     problem = build_problem(workload, pool(256))
     made = build_run(policy(SENSIBLE), workload, problem, build_truth(workload, pool(256)))
     state = build_state(problem)
-    run_scored(problem, made.truth, state, made.rule, made.book, build_queue(1), build_ends(1), build_guard(1, guarded=False), 5)
+    run_scored(problem, made.truth, state, made.rule, made.book, build_queue(1), build_ends(1), build_guard(1, guarded=False), 5, np.inf)
     assert state.finish[0] > 0

@@ -458,7 +458,16 @@ def _before(queue: Queue, place: int, other: int) -> bool:
 
 @compiled_entry
 def run_scored(
-    problem: Problem, truth: Law, state: State, rule: ScoredRule, book: Book, queue: Queue, ends: Ends, guard: Guard, until_arrived: int
+    problem: Problem,
+    truth: Law,
+    state: State,
+    rule: ScoredRule,
+    book: Book,
+    queue: Queue,
+    ends: Ends,
+    guard: Guard,
+    until_arrived: int,
+    stop_s: float,
 ) -> None:
     """Run until so many jobs have arrived, or to the end of the workload; may be called again on the same arrays to go on.
 
@@ -474,6 +483,8 @@ def run_scored(
         Of one class; says whether the model decides or the rule.
     until_arrived : int
         Arrived jobs after which to return; more than there are for the whole run.
+    stop_s : float
+        Return before anybody decides at the first event from this time on, in seconds, for good; infinite for never.
     """
     keep_ends = rule.easy == 1 or rule.rule_easy == 1
     while state.counters[NEXT_ARRIVAL] < until_arrived and advance(problem, state):
@@ -481,6 +492,8 @@ def run_scored(
             forget_finished(problem, state, ends)
         _learn_from_ends(problem, state, rule, book, queue, guard)
         _admit(problem, state, rule, book, queue)
+        if state.clock[0] >= stop_s:
+            return
         by = who_decides(guard)
         if by != queue.counts[_DECIDES]:
             # The bound of one that decides says nothing of the other.
@@ -496,3 +509,9 @@ def run_scored(
             _find_fewest(queue)
         else:
             _decide_by_rule(problem, truth, state, rule, book, queue, ends, keep_ends)
+
+
+@compiled_entry
+def score_queue(problem: Problem, state: State, rule: ScoredRule, book: Book, queue: Queue) -> bool:
+    """Score the waiting jobs as the next decision would; says whether the first of them has waited so long that it goes first."""
+    return _score_all(problem, state, rule, book, queue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -39,7 +40,7 @@ class ScoredRun:
 
     Attributes
     ----------
-    problem, truth, rule, book, queue, ends, guard
+    problem, truth, rule, book, queue, ends, guard, stop_s
         Arguments of `scored_pool.run_scored`.
     """
 
@@ -50,10 +51,11 @@ class ScoredRun:
     queue: Queue
     ends: Ends
     guard: Guard
+    stop_s: float = math.inf
 
     def run(self, state: State, until_arrived: int) -> None:
         """Run until so many jobs have arrived, or to the end."""
-        run_scored(self.problem, self.truth, state, self.rule, self.book, self.queue, self.ends, self.guard, until_arrived)
+        run_scored(self.problem, self.truth, state, self.rule, self.book, self.queue, self.ends, self.guard, until_arrived, self.stop_s)
 
     def say_losing(self, losing: bool) -> None:
         """Say whether the rule decides from the next event on because the model loses to it."""
@@ -151,10 +153,10 @@ def prepare_scored(policy: CompiledPolicy, workload: Workload, cluster: Cluster,
     made = build_run(policy, workload, problem, truth)
     if policy.fallback is None:
         return lambda state: made.run(state, len(workload) + 1)
-    return lambda state: _run_compared(policy, workload, cluster, made, state)
+    return lambda state: run_compared(policy, workload, cluster, made, state)
 
 
-def _run_compared(policy: CompiledPolicy, workload: Workload, cluster: Cluster, made: ScoredRun, state: State) -> None:
+def run_compared(policy: CompiledPolicy, workload: Workload, cluster: Cluster, made: ScoredRun, state: State) -> None:
     """Run with the comparison with the rule.
 
     Jobs that have ended say little here: a policy that puts long jobs off leaves them out. So the last jobs that *arrived* are replayed, and one that
@@ -167,6 +169,8 @@ def _run_compared(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
     while arrived < len(workload):
         made.run(state, arrived + (EARLY_PAUSE if arrived < EARLY else PAUSE))
         arrived = int(state.counters[NEXT_ARRIVAL])
+        if state.clock[0] >= made.stop_s:
+            return
         last = np.arange(max(0, arrived - LARGEST_BLOCK), arrived)
         rows = last[np.isin(state.status[last], (TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.FINISHED))]
         if len(rows) and arrived < len(workload):

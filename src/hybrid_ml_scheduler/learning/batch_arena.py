@@ -38,14 +38,6 @@ from hybrid_ml_scheduler.workloads.open import open_workload
 from hybrid_ml_scheduler.workloads.windows import first_n
 
 WINDOW = 1024
-WINDOWS = 8
-"""Windows of a group."""
-LONG = 6000
-"""Jobs of a long run."""
-GROUPS, LONG_RUNS = 64, 24
-GROUPS_AT_ONCE, LONG_RUNS_AT_ONCE = 16, 6
-"""Of the training ones, per generation; they take turns."""
-VALIDATION_GROUPS, VALIDATION_LONG_RUNS = 24, 12
 LONG_SEEDS = 200
 """Long runs have seeds from so many after those of the windows."""
 LONG_WEIGHT, WAIT_WEIGHT = 0.5, 2.0
@@ -101,6 +93,37 @@ def training_spec(seed: int) -> str:
     ).spec
 
 
+@dataclass(frozen=True, slots=True)
+class ArenaSize:
+    """How much is run to judge one parameter set.
+
+    Attributes
+    ----------
+    windows : int
+        Windows of a group.
+    long : int
+        Jobs of a long run.
+    groups, long_runs : int
+        For training.
+    groups_at_once, long_runs_at_once : int
+        Of these, per generation; they take turns.
+    validation_groups, validation_long_runs : int
+        For validation.
+    """
+
+    windows: int = 8
+    long: int = 6000
+    groups: int = 64
+    long_runs: int = 24
+    groups_at_once: int = 16
+    long_runs_at_once: int = 6
+    validation_groups: int = 24
+    validation_long_runs: int = 12
+
+
+FULL = ArenaSize()
+
+
 @dataclass(slots=True)
 class _Piece:
     """One run: a window or a long run, with what it needs more than once."""
@@ -121,9 +144,8 @@ class _Piece:
         n = len(self.workload)
         self.book.table[:] = self.empty
         state = build_state(self.problem)
-        run_scored(
-            self.problem, self.truth, state, rule, self.book, build_queue(n), build_ends(n if rule.easy else 0), build_guard(1, guarded=False), n + 1
-        )
+        ends, guard = build_ends(n if rule.easy else 0), build_guard(1, guarded=False)
+        run_scored(self.problem, self.truth, state, rule, self.book, build_queue(n), ends, guard, n + 1, math.inf)
         return state
 
     def ruled(self, name: str) -> State:
@@ -211,10 +233,19 @@ class Arena:
     estimate, easy : int
         As in `ScoredRule`.
     ensemble : Ensemble
+    size : ArenaSize
     """
 
-    def __init__(self, specs: tuple[str, ...], objective: Objective, estimate: int, easy: int, ensemble: Ensemble = EMPTY_ENSEMBLE) -> None:
-        self._specs, self._objective = specs, objective
+    def __init__(
+        self,
+        specs: tuple[str, ...],
+        objective: Objective,
+        estimate: int,
+        easy: int,
+        ensemble: Ensemble = EMPTY_ENSEMBLE,
+        size: ArenaSize = FULL,
+    ) -> None:
+        self._specs, self._objective, self._size = specs, objective, size
         self._estimate, self._easy, self._ensemble = estimate, easy, ensemble
         self._groups: dict[tuple[int, bool], Group] = {}
 
@@ -225,31 +256,32 @@ class Arena:
         return self._groups[seed, is_long]
 
     def _make(self, seed: int, is_long: bool) -> Group:
+        jobs = self._size.long if is_long else WINDOW * self._size.windows
         spec = self._specs[seed % len(self._specs)] if self._specs else training_spec(seed)
         whole = open_workload(spec, seed=seed)
         cluster = default_cluster(whole)
         if whole.report.format != "generated":
             half = len(whole) // 2
             whole = whole.select(np.arange(half, len(whole)) if seed >= FIRST_VALIDATION_SEED else np.arange(half))
-            first = int(np.random.default_rng(seed).integers(max(len(whole) - LONG, 0) + 1))
-            whole = whole.select(np.arange(first, min(first + max(LONG, WINDOW * WINDOWS), len(whole))))
-        whole = first_n(whole, LONG if is_long else WINDOW * WINDOWS)
+            first = int(np.random.default_rng(seed).integers(max(len(whole) - jobs, 0) + 1))
+            whole = whole.select(np.arange(first, len(whole)))
+        whole = first_n(whole, jobs)
         spans = [(0, len(whole))]
         if not is_long and len(whole) > WINDOW:
             spans = [(start, WINDOW) for start in range(0, len(whole) - WINDOW + 1, WINDOW)]
         return Group(whole, cluster, self._objective, spans)
 
     def _judged(self, split: str, generation: int) -> tuple[list[Group], list[Group]]:
+        size = self._size
         if split == VALIDATION:
-            first, windows, long = FIRST_VALIDATION_SEED, range(VALIDATION_GROUPS), range(VALIDATION_LONG_RUNS)
+            first, windows, long = FIRST_VALIDATION_SEED, list(range(size.validation_groups)), list(range(size.validation_long_runs))
         else:
             first = FIRST_TRAINING_SEED
-            windows = range(generation * GROUPS_AT_ONCE, (generation + 1) * GROUPS_AT_ONCE)
-            long = range(generation * LONG_RUNS_AT_ONCE, (generation + 1) * LONG_RUNS_AT_ONCE)
-        return (
-            [self.group(first + number % GROUPS, is_long=False) for number in windows],
-            [self.group(first + LONG_SEEDS + number % LONG_RUNS, is_long=True) for number in long],
-        )
+            windows = _turn(generation, size.groups_at_once, size.groups)
+            long = _turn(generation, size.long_runs_at_once, size.long_runs)
+        return [self.group(first + number, is_long=False) for number in windows], [
+            self.group(first + LONG_SEEDS + number, is_long=True) for number in long
+        ]
 
     def score(self, vector: FloatArray, split: str, generation: int) -> float:
         """Return the score of a parameter set (`learning.batch.weights_of`); see the head of this module."""
@@ -270,3 +302,8 @@ class Arena:
         """Return the geometric mean over the validation windows of every rule's ratio to the best one."""
         groups, _ = self._judged(VALIDATION, 0)
         return {name: math.exp(float(np.mean([group.rule_score(name) for group in groups]))) for name in RULES}
+
+
+def _turn(generation: int, at_once: int, of_all: int) -> list[int]:
+    """Return whose turn it is in a generation."""
+    return [number % of_all for number in range(generation * at_once, (generation + 1) * at_once)]

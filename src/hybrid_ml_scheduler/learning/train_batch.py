@@ -32,7 +32,7 @@ from hybrid_ml_scheduler.engine.state import build_problem, build_state, build_t
 from hybrid_ml_scheduler.learning.arrays import Arrays, arrays_digest
 from hybrid_ml_scheduler.learning.batch import ESTIMATES, FEATURES, HIGH, LOW, START, weights_of
 from hybrid_ml_scheduler.learning.batch import SIGMA as SPREAD
-from hybrid_ml_scheduler.learning.batch_arena import Arena, training_spec
+from hybrid_ml_scheduler.learning.batch_arena import FULL, Arena, ArenaSize, training_spec
 from hybrid_ml_scheduler.learning.card import ModelCard, model_name
 from hybrid_ml_scheduler.learning.files import Model
 from hybrid_ml_scheduler.learning.search import CurvePoint, SearchResult, search
@@ -194,7 +194,7 @@ def _predict(ensemble: Ensemble, features: FloatArray) -> FloatArray:
     return result
 
 
-def train(request: TrainingRequest, tell: Step) -> Model:
+def train(request: TrainingRequest, tell: Step, size: ArenaSize = FULL) -> Model:
     """Train a model for batch jobs.
 
     Parameters
@@ -204,6 +204,8 @@ def train(request: TrainingRequest, tell: Step) -> Model:
         of each of the two searches.
     tell : callable
         Is told every step; the generations of the second search count on from those of the first.
+    size : ArenaSize
+        How much is run to judge a parameter set.
 
     Returns
     -------
@@ -235,9 +237,9 @@ def train(request: TrainingRequest, tell: Step) -> Model:
     found: dict[str, SearchResult] = {}
     for easy, backfill in enumerate(BACKFILLS):
         left_s = max(request.budget_s - (time.monotonic() - began), 1.0) / (len(BACKFILLS) - easy)
-        found[backfill] = _search(request, estimate, easy, ensemble, left_s, curve)
+        found[backfill] = _search(request, estimate, easy, ensemble, left_s, curve, size)
         arrays[f"weights_{backfill}"] = weights_of(found[backfill].vector)
-        verdict = Arena(request.workloads, request.objective, int(estimate), easy, ensemble).verdict(found[backfill].vector)
+        verdict = Arena(request.workloads, request.objective, int(estimate), easy, ensemble, size).verdict(found[backfill].vector)
         metrics |= {
             f"windows_over_best_rule_{backfill}": verdict.windows,
             f"long_runs_over_best_rule_{backfill}": verdict.long,
@@ -269,14 +271,16 @@ def train(request: TrainingRequest, tell: Step) -> Model:
     return Model(card, arrays)
 
 
-def _search(request: TrainingRequest, estimate: Estimate, easy: int, ensemble: Ensemble, budget_s: float, curve: _Curve) -> SearchResult:
+def _search(
+    request: TrainingRequest, estimate: Estimate, easy: int, ensemble: Ensemble, budget_s: float, curve: _Curve, size: ArenaSize
+) -> SearchResult:
     """Search the parameters for one backfilling; with trees first without them, where a run takes a third of the time, and on from there."""
     name = BACKFILLS[easy]
     if estimate is not Estimate.TREES:
-        return _search_once(request, estimate, easy, ensemble, budget_s, START, SPREAD, name, request.generations, curve)
-    first = _search_once(request, Estimate.HISTORY, easy, EMPTY_ENSEMBLE, budget_s / 2, START, SPREAD, name, request.generations, curve)
+        return _search_once(request, estimate, easy, ensemble, budget_s, START, SPREAD, name, request.generations, curve, size)
+    first = _search_once(request, Estimate.HISTORY, easy, EMPTY_ENSEMBLE, budget_s / 2, START, SPREAD, name, request.generations, curve, size)
     generations = None if request.generations is None else request.generations // TREES_SHARE
-    return _search_once(request, estimate, easy, ensemble, budget_s / 2, first.vector, SPREAD / 2, f"{name}-trees", generations, curve)
+    return _search_once(request, estimate, easy, ensemble, budget_s / 2, first.vector, SPREAD / 2, f"{name}-trees", generations, curve, size)
 
 
 def _search_once(
@@ -290,9 +294,10 @@ def _search_once(
     name: str,
     generations: int | None,
     curve: _Curve,
+    size: ArenaSize,
 ) -> SearchResult:
     return search(
-        partial(Arena, request.workloads, request.objective, int(estimate), easy, ensemble),
+        partial(Arena, request.workloads, request.objective, int(estimate), easy, ensemble, size),
         start,
         spread,
         seed=request.seed,
