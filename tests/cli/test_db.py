@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,27 @@ def test_an_unreachable_database_is_one_line(capsys: pytest.CaptureFixture[str],
     err = capsys.readouterr().err
     assert err.startswith("hms: the postgresql database cannot be reached")
     assert "hunter2" not in err
+
+
+def test_check_db_data_calls_the_launcher_beside_it(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    (tmp_path / "check_db_data.py").write_bytes((root / "check_db_data.py").read_bytes())
+    launcher = tmp_path / "hms"
+    launcher.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    launcher.chmod(0o755)
+    done = subprocess.run([sys.executable, str(tmp_path / "check_db_data.py")], capture_output=True, text=True, check=True)
+    assert done.stdout == "db check\n"
+
+
+def test_check_works_while_another_process_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        async with SimulationDataService(StorageSettings.load()) as service:
+            sink = service.begin_run(new_run(service))
+            await sink.write(make_batch(0, 10))
+            assert await asyncio.to_thread(run, ["db", "check", "--json"]) == 0
+
+    fill(drain=True)
+    asyncio.run(work())
+    found = json.loads(capsys.readouterr().out)
+    assert found["journal"]["rows"] == 160
+    assert (found["differences"], found["duplicates"]) == (0, 0)

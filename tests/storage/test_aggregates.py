@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_ml_scheduler.core.streams import Stream
@@ -72,6 +72,7 @@ def by_hand(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return found
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 10_000), max_size=6), st.integers(0, 5))
 def test_batches_add_up_to_what_is_counted_by_hand(cuts: list[int], seed: int) -> None:
     frame = results_frame(40, seed=seed)

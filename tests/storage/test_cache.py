@@ -56,6 +56,20 @@ async def test_answers_are_cached_by_group_until_they_are_invalidated(make: Make
         assert await sharing.get("run 2", "statistics") == b"other"
 
 
+async def test_an_answer_is_asked_for_once(make: Make) -> None:
+    asked = 0
+
+    async def answer() -> bytes:
+        nonlocal asked
+        asked += 1
+        return b"%d" % asked
+
+    async with make(cache_ttl_s=60) as sharing:
+        assert [await sharing.remember("once", "k", answer) for _ in range(3)] == [b"1"] * 3
+        await sharing.invalidate("once")
+        assert await sharing.remember("once", "k", answer) == b"2"
+
+
 async def test_an_answer_does_not_outlive_its_time(make: Make) -> None:
     async with make() as sharing:
         await sharing.set("run", "page", b"x", ttl_s=0.03)

@@ -281,3 +281,34 @@ async def test_old_tables_are_refused_at_the_start_and_the_folder_let_go(make_se
         with pytest.raises(SchemaError, match="hms db upgrade"):
             await service.open()
         await service.close()
+
+
+async def test_tables_are_made_at_the_start_if_wanted(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    async with Database(settings) as database:
+        await database.downgrade()
+    service = SimulationDataService(settings)
+    await service.open(upgrade=True)
+    await filled(service, 2)
+    assert (await service.check()).healthy
+    await service.close()
+
+
+async def test_two_processes_that_make_the_tables_at_once(make_settings: MakeSettings) -> None:
+    async with Database(make_settings()) as one, Database(make_settings()) as two:
+        await one.downgrade()
+        await asyncio.gather(one.upgrade(), two.upgrade())
+        await one.check_schema()
+
+
+async def test_listeners_hear_of_committed_rows(make_settings: MakeSettings) -> None:
+    async with SimulationDataService(make_settings()) as service:
+        heard: list[int] = []
+
+        async def hear(run_id: int) -> None:
+            heard.append(run_id)
+            assert (await service.newest(Stream.TASKS, run_id, 1)).rows
+
+        service.drainer.listeners.append(hear)
+        run_id = await filled(service, 3)
+        assert heard[-1] == run_id

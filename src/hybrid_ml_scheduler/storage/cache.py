@@ -289,6 +289,14 @@ class Sharing:
 
         await self._ask(store, default=False)
 
+    async def remember(self, group: str, key: str, answer: Callable[[], Awaitable[bytes]], ttl_s: float | None = None) -> bytes:
+        """Return a cached answer, or ask for it and cache it."""
+        found = await self.get(group, key)
+        if found is None:
+            found = await answer()
+            await self.set(group, key, found, ttl_s)
+        return found
+
     async def invalidate(self, group: str) -> None:
         """Forget all answers of a group, everywhere."""
         self.cache.invalidate(group)

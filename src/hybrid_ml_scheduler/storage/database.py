@@ -169,7 +169,9 @@ class Database:
             how(config, target)
 
         async with self.write() as session:
-            await (await session.connection()).run_sync(run)
+            connection = await session.connection()
+            await self.dialect.prepare_migration(connection)
+            await connection.run_sync(run)
 
     async def wait_until_reachable(self, timeout_s: float, pause_s: float = 0.1) -> None:
         """Wait for a database that is just starting.

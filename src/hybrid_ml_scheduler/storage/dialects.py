@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 WRITE_CONNECTIONS = 2
 """One for the rows, one for everything else that is written to PostgreSQL."""
 
+_MIGRATION_LOCK = 6_842_715  # any number that is ours
+
 
 class DatabaseDialect(ABC):
     """One kind of database."""
@@ -46,6 +48,10 @@ class DatabaseDialect(ABC):
     @abstractmethod
     async def prepare_bulk(self, connection: AsyncConnection) -> None:
         """Prepare a transaction whose rows stand in the journal as well, so that losing it whole is no loss."""
+
+    @abstractmethod
+    async def prepare_migration(self, connection: AsyncConnection) -> None:
+        """Keep other processes from changing tables until the transaction ends."""
 
     @abstractmethod
     def insert(self, table: Table) -> Any:
@@ -138,6 +144,10 @@ class PostgresDialect(DatabaseDialect):
         # Should the server lose the commit, it loses rows and progress together, and the journal brings them again.
         await connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
+    async def prepare_migration(self, connection: AsyncConnection) -> None:
+        """Wait for our turn."""
+        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
     def insert(self, table: Table) -> Insert:
         """Return PostgreSQL's insert."""
         return postgresql.insert(table)
@@ -212,7 +222,8 @@ class SqliteDialect(DatabaseDialect):
             "journal_mode = WAL",  # readers see the last commit while rows are written, instead of waiting
             "synchronous = NORMAL",  # no wait for the disk per commit: a power cut may take the last ones, whole, and the journal has them
             f"busy_timeout = {int(self.settings.pool_timeout_s * 1000)}",  # wait for another process that writes, then fail
-            "cache_size = -65536",  # 64 MB of pages: the right edges of all indexes stay in memory
+            # In kB: where rows are written the right edges of all indexes stay in memory; readers are many, and need little.
+            f"cache_size = {-65_536 if writes else -8_192}",
             "temp_store = MEMORY",  # sorting does not touch the disk
         ]
         if not writes:
@@ -226,6 +237,9 @@ class SqliteDialect(DatabaseDialect):
 
     async def prepare_bulk(self, connection: AsyncConnection) -> None:
         """Nothing to do: see ``synchronous``."""
+
+    async def prepare_migration(self, connection: AsyncConnection) -> None:
+        """Nothing to do: a transaction that writes is alone."""
 
     def insert(self, table: Table) -> Insert:
         """Return SQLite's insert."""

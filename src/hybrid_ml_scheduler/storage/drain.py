@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,6 +110,8 @@ class Drainer:
         """Measured speed; None before the first batch."""
         self.drained_rows = 0
         """Rows that this process has brought into the database."""
+        self.listeners: list[Callable[[int], Awaitable[None]]] = []
+        """Called with a run's number after its rows have been committed; they must not raise."""
         self._ways: dict[int, _Way] = {}
         self._drained: dict[tuple[int, Stream], int] = {}
         self._fences: dict[int, int] = {}
@@ -320,6 +322,8 @@ class Drainer:
             self._measure(batch.rows, time.monotonic() - started_s)
         async with self._progress:
             self._progress.notify_all()
+        for listener in self.listeners:
+            await listener(run_id)
         return batch.rows
 
     def _measure(self, rows: int, time_s: float) -> None:

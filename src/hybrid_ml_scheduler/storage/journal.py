@@ -316,17 +316,16 @@ class JournalStore:
                 f"{self.folder.parent}: another process writes into this data folder; expected one at a time (stop it, or set HMS_DATA_DIR)"
             ) from None
         self._lock_file = file
+        if not (self.folder / JOURNAL_FILE).exists():
+            write_json(self.folder / JOURNAL_FILE, {"id": secrets.token_hex(8)})
         for left in self.folder.glob(".deleted-*"):
             shutil.rmtree(left)
 
     @property
     def journal_id(self) -> str:
-        """A name of this folder's own: positions in its files mean nothing in another."""
+        """A name of this folder's own, empty before the first `lock`: positions in its files mean nothing in another."""
         path = self.folder / JOURNAL_FILE
-        if not path.exists():
-            self.lock()
-            write_json(path, {"id": secrets.token_hex(8)})
-        return str(read_json(path)["id"])
+        return str(read_json(path)["id"]) if path.exists() else ""
 
     def runs(self) -> list[int]:
         """Return the numbers of all runs that have a journal, oldest first."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.core.errors import InputError, StorageBusyError, StorageError, StorageUnavailableError, UnknownRunError
-from hybrid_ml_scheduler.core.streams import Columns, RunBatch, Stream, TrainingWindow, features_array
+from hybrid_ml_scheduler.core.streams import Columns, ResultSink, RunBatch, Stream, TrainingSource, TrainingWindow, features_array
 from hybrid_ml_scheduler.storage.aggregates import Totals
 from hybrid_ml_scheduler.storage.check import CheckReport, check
 from hybrid_ml_scheduler.storage.chunk import to_columns
@@ -175,7 +175,7 @@ class RunComparison:
     response_ratio: float | None
 
 
-class JournalSink:
+class JournalSink(ResultSink):
     """What a continuous run writes to; see `hybrid_ml_scheduler.core.streams.ResultSink`."""
 
     def __init__(self, journal: Journal, drainer: Drainer, executor: ThreadPoolExecutor) -> None:
@@ -223,7 +223,7 @@ class JournalSink:
         await self.drainer.wait_until_lag_below(rows)
 
 
-class SimulationDataService:
+class SimulationDataService(TrainingSource):
     """Runs, their results and what is learned from them: journal, database, and the way between.
 
     Parameters
@@ -245,8 +245,15 @@ class SimulationDataService:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
-    async def open(self, *, drain: bool = True) -> None:
+    async def open(self, *, drain: bool = True, upgrade: bool = False) -> None:
         """Take the data folder for this process, and begin to bring journal rows into the database. The database may be away.
+
+        Parameters
+        ----------
+        drain : bool
+            Whether to work in the background.
+        upgrade : bool
+            Make the tables, or bring older ones to this version's, first.
 
         Raises
         ------
@@ -257,6 +264,8 @@ class SimulationDataService:
         """
         self.journals.lock()
         try:
+            if upgrade:
+                await self.database.upgrade()
             await self.database.check_schema()
         except (StorageUnavailableError, StorageBusyError) as error:
             self.drainer.state, self.drainer.error, self.drainer.away_since_s = DrainState.AWAY, str(error), time.monotonic()
