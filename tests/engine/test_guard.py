@@ -10,10 +10,22 @@ from hybrid_ml_scheduler.engine.guard import COLD, DEFAULT_LIMITS, FIRST_PAUSE, 
 def test_the_rule_decides_until_somebody_has_looked() -> None:
     guard = build_guard(1, guarded=True)
     assert who_decides(guard) == DecidedBy.FALLBACK_COLD
+    for _ in range(20):
+        note_outcome(guard, 0, 0.1, 0.3)
+    assert who_decides(guard) == DecidedBy.FALLBACK_COLD
     guard.status[COLD] = 0
     assert who_decides(guard) == DecidedBy.MODEL
     guard.status[LOSING] = 1
     assert who_decides(guard) == DecidedBy.FALLBACK_LOSING
+
+
+@pytest.mark.parametrize(("model_error", "rule_error"), [(0.3, 0.3), (0.4, 0.3), (0.0, 0.0), (np.nan, 0.3)])
+def test_a_model_that_has_not_been_better_never_decides(model_error: float, rule_error: float) -> None:
+    guard = build_guard(2, guarded=True)
+    guard.status[COLD] = 0
+    for _ in range(200):
+        note_outcome(guard, 1, model_error, rule_error)
+        assert who_decides(guard) == DecidedBy.FALLBACK_ERROR
 
 
 def test_unguarded_models_always_decide() -> None:

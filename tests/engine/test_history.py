@@ -83,6 +83,15 @@ def test_a_changed_device_class_forgets_all_kinds_and_no_other_class() -> None:
         assert estimate(history, kind, 1, 0.0)[0] == pytest.approx(1.2, abs=0.25)
 
 
+def test_a_history_that_was_wrong_from_the_beginning_is_noticed() -> None:
+    taught = build_history(4, 2, 1)
+    feed(taught, 300, 0.35)
+    history = build_history(4, 2, 1, sums=taught.sums)
+    feed(history, 25, 0.0, seed=5)
+    assert history.counters[N_ALARMS] >= 1
+    assert estimate(history, 0, 1, 0.0)[0] == pytest.approx(0.0, abs=0.12)
+
+
 def test_noise_alone_rings_rarely() -> None:
     history = build_history(8, 3, 1)
     for device in range(3):

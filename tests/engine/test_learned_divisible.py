@@ -12,6 +12,7 @@ from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.engine.divisible import ENERGY_PRICE
 from hybrid_ml_scheduler.engine.features.divisible import DIVISIBLE, N_FEATURES
 from hybrid_ml_scheduler.engine.features.history import N_OBSERVED, N_SUMS
+from hybrid_ml_scheduler.engine.guard import COLD
 from hybrid_ml_scheduler.engine.learned_divisible import prepare_learned
 from hybrid_ml_scheduler.engine.metrics import measure
 from hybrid_ml_scheduler.engine.state import N_FINISHED, build_problem, build_state, build_truth
@@ -57,7 +58,7 @@ def test_in_pieces_as_at_once(guarded: bool) -> None:
     whole, pieces = (prepare_learned(policy, workload, CLUSTER, problem, build_truth(workload, CLUSTER)) for _ in range(2))
     at_once, in_pieces = build_state(problem), build_state(problem)
     for run in (whole, pieces):
-        run.mind.guard.status[1] = 0
+        run.mind.guard.status[COLD] = 0
     while whole.step(at_once, 1 << 60):
         pass
     for until in (1, 2, 3, 50, 51, 300, 1 << 60):

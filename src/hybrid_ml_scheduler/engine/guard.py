@@ -1,7 +1,8 @@
 """The guardrail by errors: a learned policy's predictions against what a rule would have assumed, over the outcomes that were observed.
 
-Errors are absolute differences of logarithms of times. Per device class a running mean of the last outcomes is kept for both. The model decides only
-while no class stands worse than the rule's assumption; it comes back after it has been better for a while, which gets longer with every fall.
+Errors are absolute differences of logarithms of times. Per device class a running mean of the last outcomes is kept for both. The model has to show
+that it is better in every class before it decides at all; it decides while no class stands worse than the rule's assumption, and comes back after it
+has been better for a while, which gets longer with every fall.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from hybrid_ml_scheduler.engine.compiled import compiled, compiled_entry
 MEMORY, LEAVE, RETURN, SLACK, LEAST, FIRST_PAUSE = range(6)
 DEFAULT_LIMITS = (0.06, 1.1, 0.95, 0.03, 8.0, 20.0)
 """`MEMORY`: weight of an outcome in the running mean. `LEAVE`: the rule takes over when the model's error is above so many times the rule's plus
-`SLACK`. `RETURN`: the model comes back below so many times plus `SLACK`. `LEAST`: outcomes before a class is judged. `FIRST_PAUSE`: outcomes after a
-fall before the model may come back; doubles with each fall."""
+`SLACK`. `RETURN`: the model may decide (again) below so many times the rule's. `LEAST`: outcomes before a class is judged. `FIRST_PAUSE`: outcomes
+after a fall before the model may come back; doubles with each fall."""
 
 # Positions in Guard.status.
 ENABLED, COLD, LOSING, FALLEN, PAUSE, SINCE, N_FALLS, N_OUTCOMES = range(8)
@@ -67,14 +68,16 @@ def build_guard(n_classes: int, *, guarded: bool, cold: bool = True, limits: Flo
     guarded : bool
         False: the model always decides; errors are still counted.
     cold : bool
-        Whether the rule decides until somebody sets ``status[COLD]`` to 0.
+        Whether the rule decides until somebody sets ``status[COLD]`` to 0 and the model has shown that it is better.
     limits : ndarray of float64, shape (6,), optional
         `DEFAULT_LIMITS` if left out.
     """
     status = np.zeros(N_STATUS, dtype=np.int64)
     status[ENABLED], status[COLD] = int(guarded), int(guarded and cold)
     values = np.array(DEFAULT_LIMITS) if limits is None else np.asarray(limits, dtype=np.float64)
-    status[PAUSE] = int(values[FIRST_PAUSE])
+    # A model that has shown nothing yet stands like one that has fallen, but need not wait.
+    status[FALLEN] = status[COLD]
+    status[PAUSE] = 0 if status[COLD] else int(values[FIRST_PAUSE])
     return Guard(values, np.zeros(n_classes), np.zeros(n_classes), np.zeros(n_classes), np.zeros(n_classes, dtype=np.int64), status)
 
 
@@ -102,19 +105,21 @@ def note_outcome(guard: Guard, device: int, model_error: float, rule_error: floa
     status[SINCE] += 1
     worse = False
     better = True
+    judged = 0
     for each in range(len(guard.seen)):
         if guard.seen[each] >= guard.limits[LEAST]:
-            model = guard.model_error[each] / guard.weight[each] - guard.limits[SLACK]
+            judged += 1
+            model = guard.model_error[each] / guard.weight[each]
             rule = guard.rule_error[each] / guard.weight[each]
-            worse = worse or model > guard.limits[LEAVE] * rule
+            worse = worse or model - guard.limits[SLACK] > guard.limits[LEAVE] * rule
             better = better and model < guard.limits[RETURN] * rule
     if status[FALLEN] == 0 and worse:
         status[FALLEN] = 1
         status[N_FALLS] += 1
         status[SINCE] = 0
-    elif status[FALLEN] == 1 and better and status[SINCE] >= status[PAUSE]:
+    elif status[FALLEN] == 1 and judged > 0 and better and status[SINCE] >= status[PAUSE]:
         status[FALLEN] = 0
-        status[PAUSE] = min(2 * status[PAUSE], LONGEST_PAUSE)
+        status[PAUSE] = min(max(2 * status[PAUSE], int(guard.limits[FIRST_PAUSE])), LONGEST_PAUSE)
 
 
 @compiled

@@ -39,6 +39,8 @@ an outcome in the running means; change of a cell's prediction from which on wai
 
 LEAST_SEEN = 3
 """Outcomes before a detector may ring."""
+KNOWN_WEIGHT = 100.0
+"""Values that the detectors' knowledge counts for: standardised residuals have mean 0, their squares mean 1."""
 _CLIP = 8.0
 _CLIP_SQUARE = 9.0
 
@@ -116,8 +118,8 @@ def build_history(n_kinds: int, n_classes: int, n_users: int, *, sums: FloatArra
     return History(
         settings=values,
         sums=known,
-        cell_detector=build_detectors(n_kinds, n_classes),
-        class_detector=build_detectors(n_classes),
+        cell_detector=build_detectors(n_kinds, n_classes, known_weight=KNOWN_WEIGHT),
+        class_detector=build_detectors(n_classes, known_mean=1.0, known_weight=KNOWN_WEIGHT),
         since=known[:, :, W].copy(),
         recent=np.zeros((n_kinds, n_classes)),
         class_recent=np.zeros(n_classes),
