@@ -310,7 +310,7 @@ def test_replays_use_what_was_observed_and_requests_for_the_rest() -> None:
     made.run(state, 300)
     rows = np.arange(100, 300)
     hidden = replace(workload, truth=replace(workload.truth, work_s=np.full(600, np.nan)))
-    scores = compare_on(compiled, hidden, pool(256), state, rows, made.book, made.book.table.copy())
+    scores = compare_on(compiled, hidden, pool(256), state, rows, made, made.book.table.copy())
     known = np.where(np.isin(rows, state.finish_log[: state.counters[5]]), state.finish[rows] - state.start[rows], 0.0)
     so_far = np.where(np.isnan(state.start[rows]), 0.0, state.clock[0] - state.start[rows])
     run_s = np.where(known > 0, known, np.maximum(workload.tasks.requested_time_s[rows], so_far))

@@ -174,7 +174,7 @@ def run_compared(policy: CompiledPolicy, workload: Workload, cluster: Cluster, m
         last = np.arange(max(0, arrived - LARGEST_BLOCK), arrived)
         rows = last[np.isin(state.status[last], (TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.FINISHED))]
         if len(rows) and arrived < len(workload):
-            learned, rule = compare_on(policy, workload, cluster, state, rows, made.book, known)
+            learned, rule = compare_on(policy, workload, cluster, state, rows, made, known)
             record.add(int(state.counters[N_FINISHED]), len(rows), learned, rule)
             made.say_losing(record.losing)
             known[:] = made.book.table
@@ -182,7 +182,7 @@ def run_compared(policy: CompiledPolicy, workload: Workload, cluster: Cluster, m
 
 
 def compare_on(
-    policy: CompiledPolicy, workload: Workload, cluster: Cluster, state: State, rows: IntArray, book: Book, known: FloatArray
+    policy: CompiledPolicy, workload: Workload, cluster: Cluster, state: State, rows: IntArray, made: ScoredRun, known: FloatArray
 ) -> tuple[float, float]:
     """Replay jobs on an empty machine as the model and as the rule would decide.
 
@@ -196,8 +196,8 @@ def compare_on(
         Of the run. A job that has ended takes the time that it took, any other what was asked for it, or what it has run so far if that is more.
     rows : ndarray of int64
         Jobs that have arrived, ascending.
-    book : Book
-        Of the run.
+    made : ScoredRun
+        The run.
     known : ndarray of float64, shape as ``book.table``
         The histories that the replay begins with.
 
@@ -217,13 +217,20 @@ def compare_on(
     weights = policy.arrays["objective"]
     scores = []
     for by_rule in (False, True):
-        made = build_run(policy, part, problem, truth)
         table = known.copy()
         table[:, [RUNNING, WAITING]] = 0.0
-        made = replace(made, book=Book(book.user[rows], book.klass[rows], table), guard=build_guard(1, guarded=False))
-        made.say_losing(by_rule)
+        replay = ScoredRun(
+            problem=problem,
+            truth=truth,
+            rule=made.rule._replace(rule_key=made.rule.rule_key[rows]),
+            book=Book(made.book.user[rows], made.book.klass[rows], table),
+            queue=build_queue(len(rows)),
+            ends=build_ends(len(rows)),
+            guard=build_guard(1, guarded=False),
+        )
+        replay.say_losing(by_rule)
         replayed = build_state(problem)
-        made.run(replayed, len(rows) + 1)
+        replay.run(replayed, len(rows) + 1)
         done = replayed.status == TaskStatus.FINISHED
         if np.flatnonzero(weights).tolist() == [0] and done.all():
             ran_s = replayed.finish - replayed.start
