@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hybrid_ml_scheduler.core.cluster import Cluster
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled_call, compiled_entry, compiled_inner
-from hybrid_ml_scheduler.engine.events import advance, data_ready, start_task
+from hybrid_ml_scheduler.engine.events import advance, data_ready, next_event_s, start_task
 from hybrid_ml_scheduler.engine.law import best_fraction, cpu_seconds, part_times, regime_at
 from hybrid_ml_scheduler.engine.state import LAW_SERIAL, MODE_LAW, N_RUNNING, QUEUE_SIZE, Law, Problem, State
 
@@ -762,10 +762,11 @@ def decide_priced(problem: Problem, truth: Law, expected: Law, state: State, rul
 
 
 @compiled_entry
-def run_divisible(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule, desk: Desk) -> None:
-    """Run a rule for divisible tasks to its end."""
-    known = 0
-    while advance(problem, state):
+def run_divisible(problem: Problem, truth: Law, expected: Law, state: State, rule: Rule, desk: Desk, until_s: float) -> None:
+    """Run a rule for divisible tasks through all events before a time; call it again on the same arrays to go on."""
+    known = state.counters[QUEUE_SIZE]
+    while next_event_s(problem, state) < until_s:
+        advance(problem, state)
         regime = regime_at(expected.regime_start, state.clock[0])
         _admit(problem, expected, state, rule, desk, known, regime)
         known = state.counters[QUEUE_SIZE]

@@ -225,6 +225,18 @@ def _finish(problem: Problem, state: State, task: int) -> None:
 
 
 @compiled_inner
+def next_event_s(problem: Problem, state: State) -> float:
+    """Return when something happens next; infinite when nothing is left to happen."""
+    now = np.inf
+    if state.counters[HEAP_SIZE] > 0:
+        now = state.heap_time[0]
+    arrival = state.counters[NEXT_ARRIVAL]
+    if arrival < len(problem.arrival) and problem.arrival[arrival] < now:
+        now = problem.arrival[arrival]
+    return float(now)
+
+
+@compiled_inner
 def advance(problem: Problem, state: State) -> bool:
     """Move the clock to the next event and apply all releases, then all arrivals, of that time.
 

@@ -7,6 +7,7 @@ what differs between model and rule are the expected times and the prices.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ from hybrid_ml_scheduler.engine.divisible import (
     run_divisible,
 )
 from hybrid_ml_scheduler.engine.ensemble import EMPTY_ENSEMBLE, Ensemble, ensemble_arrays, ensemble_from_arrays, predict_ensemble
-from hybrid_ml_scheduler.engine.events import advance
+from hybrid_ml_scheduler.engine.events import advance, next_event_s
 from hybrid_ml_scheduler.engine.features.divisible import N_FEATURES, fill_features, gpu_held, log_size, observed_cpu, observed_gpu
 from hybrid_ml_scheduler.engine.features.history import (
     DEFAULT_SETTINGS,
@@ -62,6 +63,7 @@ N_SETTINGS = 2
 OUTCOMES_SEEN, ONLINE, RECORDS = range(3)
 
 _NO_LIMIT = 1 << 62
+_REMEMBERED_ROWS = ("predicted", "outcome", "strange", "version", "recorded", "progress")
 _MODEL, _EXPLORATION, _RANGE = int(DecidedBy.MODEL), int(DecidedBy.EXPLORATION), int(DecidedBy.FALLBACK_RANGE)
 _TRUST = 3.0
 """Outcomes of the referee's cell that weigh as much as the model's prediction, where a replay needs a time that was not observed."""
@@ -193,18 +195,20 @@ def run_learned(
     desk: Desk,
     mind: Mind,
     until_finished: int,
+    until_s: float,
 ) -> bool:
-    """Run a learned policy until so many tasks have finished; call it again on the same arrays to go on.
+    """Run a learned policy until so many tasks have finished, or through all events before a time; call it again on the same arrays to go on.
 
     Returns
     -------
     bool
-        False when nothing is left to happen.
+        False when nothing is left to happen before that time.
     """
     known = state.counters[QUEUE_SIZE]
     while state.counters[N_FINISHED] < until_finished:
-        if not advance(problem, state):
+        if next_event_s(problem, state) >= until_s:
             return False
+        advance(problem, state)
         _take_in(problem, nominal, predicted, state, mind, known)
         known = state.counters[QUEUE_SIZE]
         if known == 0:
@@ -257,9 +261,10 @@ class LearnedRun:
             raise IncompatiblePolicyError(policy.name, workload.name, f"cluster {cluster.name!r} does not say what all of its devices draw")
         arrays, n = policy.arrays, len(workload)
         n_classes = 1 + len(cluster.gpu_models)
-        n_kinds = int(problem.kind.max(initial=0)) + 1
+        # By the names, because a task of any of them may come later.
+        n_kinds = max(int(problem.kind.max(initial=0)) + 1, len(workload.tasks.kind_names))
         user = np.zeros(n, dtype=np.int64) if workload.tasks.user is None else np.maximum(workload.tasks.user, 0).astype(np.int64)
-        n_users = int(user.max(initial=0)) + 1
+        n_users = max(int(user.max(initial=0)) + 1, len(workload.tasks.user_names))
         gpu_of_class = np.full(n_classes, -1.0)
         for gpu in reversed(range(len(problem.gpu_model))):
             gpu_of_class[1 + problem.gpu_model[gpu]] = gpu
@@ -270,10 +275,10 @@ class LearnedRun:
         self._nominal = nominal_law(problem)
         self._expected = self._nominal._replace(factor=np.ones((n, n_classes)))
         self.desk = build_desk(problem)
-        draw = np.random.default_rng(policy.seed).random((n, 2))
+        self.draw = np.random.default_rng(policy.seed).random((n, 2))
         held_w = np.where(np.isnan(watts), 0.0, watts)
-        self._learned = _rule(params, draw, held_w, workload.tasks.task_id)
-        self._rule = _rule(policy.fallback.params, draw, held_w, workload.tasks.task_id)
+        self._learned = _rule(params, self.draw, held_w, workload.tasks.task_id)
+        self._rule = _rule(policy.fallback.params, self.draw, held_w, workload.tasks.task_id)
         self._guarded = guarded
         self._refused = guarded and bool(policy.codes.get("refused", 0))
         self.record = ShadowRecord()
@@ -299,10 +304,10 @@ class LearnedRun:
             progress=np.array([0, policy.codes["online"], int(records)], dtype=np.int64),
         )
 
-    def __call__(self, state: State) -> None:
-        """Run to the end."""
+    def __call__(self, state: State, until_s: float = np.inf) -> None:
+        """Run through all events before a time; to the end, if none is given."""
         if not self._guarded:
-            self.step(state, _NO_LIMIT)
+            self.step(state, _NO_LIMIT, until_s)
             return
 
         def step(until: int, losing: bool) -> None:
@@ -310,14 +315,82 @@ class LearnedRun:
             # Before the first comparison nothing says that the model may decide.
             status[COLD] = int(not self.record.finished)
             status[LOSING] = int(losing or self._refused)
-            self.step(state, until)
+            self.step(state, until, until_s)
 
         self.record = run_in_shadow(state, step, lambda rows: self._replay(state, rows), self.record)
 
-    def step(self, state: State, until_finished: int) -> bool:
-        """Go on until so many tasks have finished, without comparisons; False when nothing is left to happen."""
+    def step(self, state: State, until_finished: int, until_s: float = np.inf) -> bool:
+        """Go on until so many tasks have finished, without comparisons; False when nothing is left to happen before ``until_s``."""
+        nominal, expected = self._nominal, self._expected
         return run_learned(
-            self._problem, self._truth, self._nominal, self._expected, state, self._learned, self._rule, self.desk, self.mind, until_finished
+            self._problem, self._truth, nominal, expected, state, self._learned, self._rule, self.desk, self.mind, until_finished, float(until_s)
+        )
+
+    @property
+    def factor(self) -> FloatArray:
+        """Predicted factors of every task on every device class, shape (n, d); 1 before the prediction."""
+        return self._expected.factor
+
+    def carry(self, old: LearnedRun, keep: IntArray, dropped: int, *, knows: bool = True) -> None:
+        """Take over what another run of this policy, or of another version of it, knows and remembers.
+
+        Parameters
+        ----------
+        old : LearnedRun
+            On other tasks of the same stream.
+        keep : ndarray of int64, shape (m,)
+            Its rows that are the first rows here.
+        dropped : int
+            Finished tasks of its log that are no longer in the log here.
+        knows : bool
+            Whether the history comes along too. If not, this is another version of the model: it begins with what it was compiled with, and the
+            tasks that wait are predicted anew.
+        """
+        mind, before = self.mind, old.mind
+        for name in ("predicted", "outcome", "strange", "version", "recorded"):
+            rows = getattr(before, name)
+            if len(rows):
+                getattr(mind, name)[: len(keep)] = rows[keep]
+        self.factor[: len(keep)] = old.factor[keep]
+        if not knows:
+            mind.version[: len(keep)] = -1
+        self.mind = mind._replace(history=before.history if knows else mind.history, referee=before.referee, guard=before.guard)
+        mind.progress[OUTCOMES_SEEN] = before.progress[OUTCOMES_SEEN] - dropped
+        self.record = old.record
+        self.record.shift(dropped)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what `restore` needs to make a run of the same policy over the same tasks stand where this one does; desk and draws apart."""
+        mind, record = self.mind, self.record
+        found: dict[str, NDArray[Any]] = {f"mind.{name}": getattr(mind, name) for name in _REMEMBERED_ROWS}
+        for part in ("history", "referee", "guard"):
+            found |= {f"mind.{part}.{name}": column for name, column in getattr(mind, part)._asdict().items()}
+        found["mind.factor"] = self.factor
+        found["record.finished"] = np.array(record.finished, dtype=np.int64)
+        found["record.log_ratio"] = np.array(record.log_ratio, dtype=np.float64)
+        found["record.rule_decides"] = np.array(record.rule_decides, dtype=np.bool_)
+        found["record.record"] = np.array([record.record])
+        return found
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Stand where `arrays` was called.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If something is missing or of the wrong shape.
+        """
+        for name in _REMEMBERED_ROWS:
+            getattr(self.mind, name)[...] = arrays[f"mind.{name}"]
+        for part in ("history", "referee", "guard"):
+            for name, column in getattr(self.mind, part)._asdict().items():
+                column[...] = arrays[f"mind.{part}.{name}"]
+        self.factor[...] = arrays["mind.factor"]
+        self.record = ShadowRecord(
+            arrays["record.finished"].tolist(),
+            arrays["record.log_ratio"].tolist(),
+            arrays["record.rule_decides"].tolist(),
+            float(arrays["record.record"][0]),
         )
 
     @property
@@ -354,7 +427,7 @@ class LearnedRun:
     def _value(self, problem: Problem, state: State, rows: IntArray, times: Law, expected: Law, rule: Rule) -> float:
         run = build_state(problem)
         small = rule._replace(key=rule.key[rows], draw=rule.draw[rows], task_id=rule.task_id[rows])
-        run_divisible(problem, times, expected, run, small, build_desk(problem))
+        run_divisible(problem, times, expected, run, small, build_desk(problem), np.inf)
         cut = replace(self._workload, warmup=0.0).select(rows)
         edges: dict[str, Any] = dict(no_edges(len(rows)))
         cut = replace(cut, tasks=replace(cut.tasks, arrival_s=problem.arrival, **edges))

@@ -78,7 +78,7 @@ def _prepare_pool(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
 def _prepare_divisible(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
     expected, rule = divisible_rule(policy, workload, cluster, problem, truth)
     desk = divisible.build_desk(problem)
-    return lambda state: divisible.run_divisible(problem, truth, expected, state, rule, desk)
+    return lambda state: divisible.run_divisible(problem, truth, expected, state, rule, desk, np.inf)
 
 
 def divisible_rule(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> tuple[Law, divisible.Rule]:
@@ -120,7 +120,7 @@ def _divisible_keys(order: Order, workload: Workload, problem: Problem, expected
 
 def _qilin_lines(problem: Problem) -> FloatArray:
     """Fit, per kind of task, straight lines of nominal CPU and GPU time over size (Luk, Hong, Kim, MICRO 2009, section 3)."""
-    kinds = int(problem.kind.max()) + 1
+    kinds = int(problem.kind.max(initial=0)) + 1
     n_gpus = len(problem.gpu_node)
     lines = np.zeros((kinds, n_gpus, 4))
     for kind in range(kinds):

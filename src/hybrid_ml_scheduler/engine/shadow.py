@@ -29,6 +29,8 @@ LONGEST_PAUSE = 2_000
 LOSING = 0.05
 """The rule takes over when the record (mean logarithm of learned over rule) is above this on full blocks, and above more on shorter ones, whose
 scores vary more; it hands back when the record is below 0."""
+REMEMBERED = 32
+"""Comparisons that a run without end keeps; the pause between two does not depend on how many there were beyond 16."""
 MEMORY = 0.5
 """Weight of the record so far when a block is added."""
 
@@ -63,6 +65,12 @@ class ShadowRecord:
     def losing(self) -> bool:
         """Whether the rule decides now."""
         return bool(self.rule_decides) and self.rule_decides[-1]
+
+    def shift(self, dropped: int) -> None:
+        """Count finished tasks from another one on; comparisons that no longer matter are forgotten."""
+        for values in (self.finished, self.log_ratio, self.rule_decides):
+            del values[:-REMEMBERED]
+        self.finished[:] = [count - dropped for count in self.finished]
 
     def add(self, finished: int, block: int, learned: float, rule: float) -> None:
         """Add a comparison over ``block`` tasks; see `LOSING`."""

@@ -66,23 +66,44 @@ def explain(policy: CompiledPolicy, workload: Workload, cluster: Cluster, task_r
         expected, rule = divisible_rule(policy, workload, cluster, problem, truth)
         desk = build_desk(problem)
         desk.watch[WATCHED] = task_row
-        run_divisible(problem, truth, expected, state, rule, desk)
+        run_divisible(problem, truth, expected, state, rule, desk, np.inf)
     if math.isnan(state.start[task_row]):
         raise InputError(f"task {workload.tasks.task_id[task_row]} of workload {workload.name!r} was never started; expected one that was")
+    return explanation_of(policy, cluster, problem, state, desk, learned, task_row)
+
+
+def explanation_of(
+    policy: CompiledPolicy,
+    cluster: Cluster,
+    problem: Problem,
+    state: State,
+    desk: Desk,
+    learned: LearnedRun | None,
+    task_row: int,
+) -> Explanation:
+    """Explain the decision that started a task, from a run in which it was watched (``desk.watch``) and has started.
+
+    Parameters
+    ----------
+    policy, cluster, problem, state, desk
+        Of the run.
+    learned : LearnedRun or None
+        The run, if the policy is a learned one; with recorded features.
+    task_row : int
+    """
     decided_by = DecidedBy(state.decided_by[task_row])
     chosen = _chosen(problem, state, desk, task_row)
     ahead = int(desk.watch[N_AHEAD])
     notes = [_WHY[decided_by]] if decided_by in _WHY else []
     if learned is not None and decided_by < FIRST_FALLBACK:
         notes.append("a candidate's score is its expected end from now, in seconds, plus the price of the device time that it holds")
-    clairvoyant = truth.work[task_row] if policy.clairvoyant else None
     return Explanation(
         task=task_row,
         time_s=float(state.start[task_row]),
         decided_by=decided_by,
         chosen=chosen,
         candidates=tuple(sorted(_candidates(problem, desk), key=lambda option: option.score)),
-        predictions=_predictions(policy, problem, cluster, task_row, learned, decided_by) if clairvoyant is None else (),
+        predictions=_predictions(policy, problem, cluster, task_row, learned, decided_by) if not policy.clairvoyant else (),
         order_score=float(desk.order_key[0]),
         queue_length=max(int(desk.watch[QUEUE_LENGTH]), 1),
         ahead=tuple(int(row) for row in desk.watch[FIRST_AHEAD : FIRST_AHEAD + min(max(ahead, 0), MAX_AHEAD)]),
