@@ -1,0 +1,76 @@
+"""Why a task of a continuous run was started when and where it was: the lane done again, up to the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hybrid_ml_scheduler.core.decision import Explanation, TaskStatus
+from hybrid_ml_scheduler.core.errors import UnknownNameError
+from hybrid_ml_scheduler.engine.divisible import WATCHED
+from hybrid_ml_scheduler.engine.learned_divisible import LearnedRun
+from hybrid_ml_scheduler.learning.explain_divisible import explanation_of
+from hybrid_ml_scheduler.live.group import Change, Choose, LaneGroup
+from hybrid_ml_scheduler.live.lanes import Lane
+
+
+def explain_result(
+    group: LaneGroup, models: Mapping[str, str], changes: Sequence[Change], end_s: float, task_id: int, policy: str, choose: Choose
+) -> Explanation:
+    """Do one lane of a run again until it starts a task, and say what was considered.
+
+    Parameters
+    ----------
+    group : LaneGroup
+        Of the run's stream, without lanes, at its beginning.
+    models : mapping of str to str
+        Policies with which the run began, and their models.
+    changes : sequence of Change
+        What happened to it since.
+    end_s : float
+        How far the run has come.
+    task_id : int
+    policy : str
+        Of the lane.
+    choose : callable
+        Makes the policy ready.
+
+    Raises
+    ------
+    UnknownNameError
+        If the run has no such task, or that policy has not started it.
+    """
+    mine = [change for change in changes if change.policy == policy]
+    if policy in models:
+        group.add(policy, choose(policy, models[policy]))
+    while mine or policy in group.lanes:
+        until_s = min(group.horizon_s, end_s, mine[0].time_s if mine else np.inf)
+        if policy in group.lanes and (found := _found(group.lanes[policy], until_s, task_id)) is not None:
+            return found
+        group.advance(until_s)
+        if mine and group.time_s >= mine[0].time_s:
+            change = mine.pop(0)
+            if change.what == "removed":
+                del group.lanes[policy]
+            else:
+                group.change(change, choose(policy, change.model))
+        elif group.over or group.time_s >= end_s:
+            break
+    raise UnknownNameError(f"policy {policy!r} has not started task {task_id} in this run; expected a task with a result of that policy")
+
+
+def _found(lane: Lane, until_s: float, task_id: int) -> Explanation | None:
+    """Go on to a time, and explain the task if it has been started by then."""
+    run = lane.run
+    ids = run.workload.tasks.task_id
+    row = int(np.argmax(ids == task_id)) if np.any(ids == task_id) else -1
+    if row >= 0 and run.state.status[row] <= TaskStatus.READY:
+        run.run.desk.watch[WATCHED] = row
+    lane.advance(until_s)
+    if row < 0 or np.isnan(run.state.start[row]):
+        return None
+    learned = run.run if isinstance(run.run, LearnedRun) else None
+    found = explanation_of(run.policy, run.cluster, run.problem, run.state, run.run.desk, learned, row)
+    return replace(found, task=task_id, ahead=tuple(int(ids[each]) for each in found.ahead))
