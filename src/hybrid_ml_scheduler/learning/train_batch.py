@@ -51,8 +51,6 @@ TREES, LEAVES, RATE, LEAST_ROWS = 40, 20, 0.15, 300
 FOREST_TREES, FOREST_LEAVES, FOREST_ROWS = 24, 64, 60_000
 QUANTILES = {LOW: 0.1, MEDIAN: 0.5, HIGH: 0.9}
 BACKFILLS = ("none", "easy")
-TREES_SHARE = 3
-"""With trees the second search gets one generation for so many of the first."""
 PATIENCE = 40
 """Generations without a better score on validation after which a search ends."""
 WINDOW_ROWS = 200_000
@@ -279,8 +277,8 @@ def _search(
     if estimate is not Estimate.TREES:
         return _search_once(request, estimate, easy, ensemble, budget_s, START, SPREAD, name, request.generations, curve, size)
     first = _search_once(request, Estimate.HISTORY, easy, EMPTY_ENSEMBLE, budget_s / 2, START, SPREAD, name, request.generations, curve, size)
-    generations = None if request.generations is None else request.generations // TREES_SHARE
-    return _search_once(request, estimate, easy, ensemble, budget_s / 2, first.vector, SPREAD / 2, f"{name}-trees", generations, curve, size)
+    spread, name = SPREAD / 2, f"{name}-trees"
+    return _search_once(request, estimate, easy, ensemble, budget_s / 2, first.vector, spread, name, request.generations, curve, size)
 
 
 def _search_once(
