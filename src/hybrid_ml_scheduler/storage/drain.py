@@ -426,10 +426,12 @@ class Drainer:
         progress = await ProgressRepository(session, self.database.dialect).of_run(run_id, lock=True)
         for stream, position in way.positions.items():
             row = progress.get(stream)
-            if row is not None and row.next_seq != position.seq:
+            # It may have lost the very first one.
+            reached = self.journals.begin(run_id, stream).seq if row is None else row.next_seq
+            if reached != position.seq:
                 self._ways.pop(run_id, None)
                 raise StorageUnavailableError(
-                    f"run {run_id}: the database has come to row {row.next_seq} of {stream}; expected {position.seq} (it lost its last commits, "
+                    f"run {run_id}: the database has come to row {reached} of {stream}; expected {position.seq} (it lost its last commits, "
                     "or somebody else wrote; trying again from there)"
                 )
 
