@@ -1,0 +1,130 @@
+"""From what the program works with to what is sent."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Path, Query
+from starlette.responses import Response
+
+from hybrid_ml_scheduler.core.decision import Candidate, Explanation
+from hybrid_ml_scheduler.live.contract import RunState, RunStatus
+from hybrid_ml_scheduler.service.resources import Resources
+from hybrid_ml_scheduler.service.schemas import LARGEST_ID, PAGE_MAX
+from hybrid_ml_scheduler.storage.drain import DrainState
+from hybrid_ml_scheduler.storage.service import SimulationDataService
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+RunIdPath = Annotated[int, Path(ge=0, le=LARGEST_ID, description="Number of the run.")]
+RunIdQuery = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="Number of the run; the present or newest one if left out.")]
+TaskIdPath = Annotated[int, Path(ge=0, le=LARGEST_ID, description="Number of the task in its run.")]
+LimitQuery = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Most entries in the answer.")]
+BeforeQuery = Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="`next` of the page before.")]
+SchedulerQuery = Annotated[
+    str | None,
+    Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="Only this scheduler, as spelled in the run."),
+]
+
+
+def to_json(value: Any) -> bytes:
+    """Return JSON; numbers that are none become null."""
+    return orjson.dumps(value, option=_OPTIONS)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return an answer. Values come from ourselves, so they are not checked again on their way out."""
+    return Response(to_json(value), status, media_type="application/json")
+
+
+def raw_json(content: bytes) -> Response:
+    """Return an answer that is JSON already."""
+    return Response(content, media_type="application/json")
+
+
+def storage_status(storage: SimulationDataService) -> dict[str, Any]:
+    """Return how the way into the database is."""
+    drainer = storage.drainer
+    return {
+        "state": drainer.state,
+        "lag_rows": drainer.lag_rows,
+        "lag_limit_rows": drainer.lag_limit_rows,
+        "rows_per_s": drainer.rows_per_s,
+        # What a driver says about a lost connection names the server.
+        "message": None if drainer.state is DrainState.AWAY else drainer.error,
+    }
+
+
+def speed_text(speed: float | None) -> float | str:
+    """Return a speed as it is asked for."""
+    return "max" if speed is None else speed
+
+
+def status_answer(resources: Resources, status: RunStatus | None = None) -> dict[str, Any]:
+    """Return `schemas.Status`."""
+    status = resources.controller.status() if status is None else status
+    request = status.request
+    return {
+        "state": status.state,
+        "is_running": status.state is RunState.RUNNING,
+        "is_paused": status.state is RunState.PAUSED,
+        "run_id": status.run_id,
+        "tasks_processed": status.tasks_processed,
+        "tasks_arrived": status.tasks_arrived,
+        "time_s": status.time_s,
+        "speed": speed_text(status.speed) if status.run_id is not None else None,
+        "started_at": status.started_at,
+        "message": status.message,
+        "request": None
+        if request is None
+        else {
+            "workload": request.workload,
+            "cluster": request.cluster,
+            "policies": request.policies,
+            "seed": request.seed,
+            "load": request.load,
+            "speed": speed_text(request.speed),
+            "max_tasks": request.max_tasks,
+            "objective": request.objective,
+            "retrain_every": request.retrain_every,
+        },
+        "lanes": status.lanes,
+        "retraining": status.retraining,
+        "storage": storage_status(resources.storage),
+    }
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {"node": candidate.node, "gpus": list(candidate.gpus), "fraction": _known(candidate.fraction), "score": _known(candidate.score)}
+
+
+def explanation_answer(run_id: int, task_id: int, policy: str, found: Explanation) -> dict[str, Any]:
+    """Return `schemas.ExplanationAnswer`."""
+    return {
+        "run_id": run_id,
+        "task_id": task_id,
+        "policy": policy,
+        "time_s": found.time_s,
+        "decided_by": found.decided_by.name.lower(),
+        "chosen": _candidate(found.chosen),
+        "candidates": [_candidate(candidate) for candidate in found.candidates],
+        "predictions": [
+            {
+                "device": entry.device,
+                "expected_s": _known(entry.expected_s),
+                "low_s": _known(entry.low_s),
+                "high_s": _known(entry.high_s),
+                "nominal_s": _known(entry.nominal_s),
+            }
+            for entry in found.predictions
+        ],
+        "order_score": _known(found.order_score),
+        "queue_length": found.queue_length,
+        "notes": list(found.notes),
+    }

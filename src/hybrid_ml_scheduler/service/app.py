@@ -1,0 +1,124 @@
+"""The application, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hybrid_ml_scheduler import __version__
+from hybrid_ml_scheduler.service import problems
+from hybrid_ml_scheduler.service.resources import MakeEngine, live_engine, open_resources
+from hybrid_ml_scheduler.service.routes import catalogue, control, health, history, pages, runs, stream
+from hybrid_ml_scheduler.service.settings import ServiceSettings
+
+TITLE = "Hybrid ML Scheduler"
+_TAGS = [
+    {"name": "run", "description": "The continuous run: start, stop, pause, resume, speed, policies."},
+    {"name": "history", "description": "Results, and schedulers side by side."},
+    {"name": "runs", "description": "Runs with their rows, statistics and decisions."},
+    {"name": "policies and models", "description": "What there is to choose from."},
+    {"name": "health", "description": "For those who watch over the service."},
+    {"name": "pages", "description": "For people."},
+]
+
+
+class BodyLimit:
+    """Refuses larger bodies than ``HMS_BODY_MAX_KB``, whether or not the client says their length.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    limit_bytes : int
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self.app = app
+        self.limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if length.isdigit() and int(length) > self.limit_bytes:
+            response = problems.problem_response(problems.REQUEST_TOO_LARGE, detail=problems.REQUEST_TOO_LARGE.meaning, instance=scope["path"])
+            await response(scope, receive, send)
+            return
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.limit_bytes:
+                raise HTTPException(problems.REQUEST_TOO_LARGE.status)
+            return message
+
+        await self.app(scope, limited, send)
+
+
+def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: MakeEngine = live_engine) -> FastAPI:
+    """Put the application together; nothing is opened before it starts.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+    start : bool
+        Whether to start a run if none was interrupted.
+    make_engine : callable
+        What builds the continuous run.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings, start=start, make_engine=make_engine) as resources:
+            app.state.resources = resources
+            yield
+
+    app = FastAPI(
+        title=TITLE,
+        version=__version__,
+        summary="Runs scheduling policies side by side on one stream of tasks, keeps every result, and shows them live.",
+        license_info={"name": "MIT"},
+        lifespan=lifespan,
+        openapi_tags=_TAGS,
+        redirect_slashes=False,
+    )
+    for module in (control, history, runs, catalogue, health, pages, stream):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit_bytes=int(settings.body_max_kb * 1e3))
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, object]:
+    """Return the description of the API, with problem details instead of FastAPI's own errors."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            license_info=app.license_info,
+            tags=app.openapi_tags,
+            routes=app.routes,
+        )
+        components = found["components"]["schemas"]
+        components.pop("HTTPValidationError", None)
+        components.pop("ValidationError", None)
+        problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        components.update(problem.pop("$defs", {}))
+        components["Problem"] = problem
+        for operations in found["paths"].values():
+            for operation in operations.values():
+                answers = operation["responses"]
+                if "HTTPValidationError" in str(answers.get("422")):
+                    answers["422"] = problems.responses(problems.INVALID_REQUEST)[422]
+        app.openapi_schema = found
+    return app.openapi_schema

@@ -1,0 +1,66 @@
+"""Answers about history and statistics, kept until there is something new to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hybrid_ml_scheduler.storage.cache import Sharing
+from hybrid_ml_scheduler.storage.service import SimulationDataService
+
+GROUP = "answers"
+
+
+class AnswerCache:
+    """Answers that came out of the database, shared between processes where there is Redis.
+
+    How many rows this process has brought into the database is part of each key, so a new batch makes all older answers unreachable; what other
+    processes bring in is seen after ``HMS_CACHE_TTL_S``. Requests for the same answer at the same time are one question to the database.
+
+    Parameters
+    ----------
+    storage : SimulationDataService
+    sharing : Sharing
+    """
+
+    def __init__(self, storage: SimulationDataService, sharing: Sharing) -> None:
+        self.storage = storage
+        self.sharing = sharing
+        self._under_way: dict[str, asyncio.Task[bytes]] = {}
+
+    async def answer(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Return an answer that is kept, or ask.
+
+        Parameters
+        ----------
+        key : str
+            Everything that the answer depends on, besides what is stored.
+        ask : callable
+            Gets the answer.
+        """
+        key = f"{self.storage.drainer.drained_rows} {key}"
+        found = await self.sharing.get(GROUP, key)
+        if found is not None:
+            return found
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.create_task(self._ask(key, ask))
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._finished(key, done))
+        # Whoever hangs up must not take the answer away from the others.
+        return await asyncio.shield(task)
+
+    def _finished(self, key: str, task: asyncio.Task[bytes]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            # Looked at here, in case everybody who asked has hung up.
+            task.exception()
+
+    async def _ask(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+        found = await ask()
+        await self.sharing.set(GROUP, key, found)
+        return found
+
+    async def forget(self) -> None:
+        """Forget all answers, everywhere: something was deleted."""
+        await self.sharing.invalidate(GROUP)

@@ -1,0 +1,129 @@
+"""Rows of a run: a page as JSON, or all of them as a stream in constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from starlette.responses import Response, StreamingResponse
+
+from hybrid_ml_scheduler.core.errors import InputError
+from hybrid_ml_scheduler.core.streams import Stream
+from hybrid_ml_scheduler.service.answers import raw_json, to_json
+from hybrid_ml_scheduler.service.resources import Resources
+from hybrid_ml_scheduler.storage.repositories import Page
+from hybrid_ml_scheduler.storage.schema import STREAM_NAMES
+
+DEFAULT_LIMIT = 1_000
+
+
+class Format(StrEnum):
+    """How rows are sent."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+_MEDIA_TYPES = {Format.NDJSON: "application/x-ndjson", Format.CSV: "text/csv; charset=utf-8"}
+
+CONTENT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A page as JSON, or all rows in their order, one per line.",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}},
+    }
+}
+"""What OpenAPI says about the streams."""
+
+
+async def known_run(resources: Resources, run_id: int) -> None:
+    """Make sure that there is such a run.
+
+    Raises
+    ------
+    UnknownRunError
+    """
+    if run_id not in resources.storage.journals.runs():
+        await resources.storage.run(run_id)
+
+
+async def rows(
+    resources: Resources, stream: Stream, run_id: int | None, *, scheduler: str | None, limit: int | None, before: int | None, form: Format
+) -> Response:
+    """Return rows of a run.
+
+    Parameters
+    ----------
+    resources : Resources
+    stream : Stream
+    run_id : int or None
+        None if there has never been a run.
+    scheduler : str or None
+        Only its rows.
+    limit, before : int or None
+        Of a JSON page.
+    form : Format
+
+    Raises
+    ------
+    InputError
+        If a stream shall be a page.
+    UnknownRunError
+    """
+    if form is not Format.JSON:
+        if limit is not None or before is not None:
+            raise InputError("limit and before belong to pages; expected them with format=json only: streams hold everything")
+        return await _stream(resources, stream, run_id, scheduler, form)
+    limit = DEFAULT_LIMIT if limit is None else limit
+    if run_id is None:
+        return raw_json(to_json({"run_id": None, "rows": [], "next": None}))
+
+    async def ask() -> bytes:
+        page = await resources.storage.newest(stream, run_id, limit, before, scheduler)
+        if not page.rows:
+            await known_run(resources, run_id)
+        return to_json({"run_id": run_id, "rows": page.dicts(), "next": page.next_seq})
+
+    return raw_json(await resources.answers.answer(f"rows {stream} {run_id} {limit} {before} {scheduler}", ask))
+
+
+async def _stream(resources: Resources, stream: Stream, run_id: int | None, scheduler: str | None, form: Format) -> Response:
+    newest = Page((), [], None)
+    if run_id is not None:
+        newest = await resources.storage.newest(stream, run_id, 1, None, scheduler)
+        if not newest.rows:
+            await known_run(resources, run_id)
+    # What arrives from now on is not part of it: a run that is faster than its reader would never end.
+    end_seq = newest.rows[0][1] + 1 if newest.rows else 0
+    name = f"{stream}-{run_id}.{form}" if run_id is not None else f"{stream}.{form}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_lines(resources, stream, run_id, scheduler, form, end_seq), media_type=_MEDIA_TYPES[form], headers=headers)
+
+
+async def _lines(resources: Resources, stream: Stream, run_id: int | None, scheduler: str | None, form: Format, end_seq: int) -> AsyncIterator[bytes]:
+    names = STREAM_NAMES[stream]
+    if form is Format.CSV:
+        yield _csv([names])
+    if run_id is None or not end_seq:
+        return
+    write = _csv if form is Format.CSV else lambda found: _ndjson(names, found)
+    async for page in resources.storage.history(stream, run_id, scheduler):
+        inside = [row for row in page.rows if row[1] < end_seq]
+        yield await asyncio.to_thread(write, inside)
+        if page.rows[-1][1] >= end_seq - 1:
+            return
+
+
+def _csv(found: Sequence[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(found)
+    return text.getvalue().encode()
+
+
+def _ndjson(names: Sequence[str], found: Sequence[Sequence[Any]]) -> bytes:
+    return b"".join(orjson.dumps(dict(zip(names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in found)

@@ -1,0 +1,163 @@
+"""What lives as long as the service: built when it starts, handed to every route, ended in reverse order."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError
+from hybrid_ml_scheduler.live.contract import Controller, Feed, RunRequest, RunState
+from hybrid_ml_scheduler.service.cache import AnswerCache
+from hybrid_ml_scheduler.service.connections import ConnectionManager
+from hybrid_ml_scheduler.service.settings import ServiceSettings
+from hybrid_ml_scheduler.storage.cache import Sharing
+from hybrid_ml_scheduler.storage.drain import DrainState
+from hybrid_ml_scheduler.storage.service import SimulationDataService
+
+_LOG = logging.getLogger(__name__)
+
+MakeEngine = Callable[[SimulationDataService, ServiceSettings], tuple[Controller, Feed]]
+"""Builds the continuous run over an open storage."""
+
+
+@dataclass(slots=True)
+class Resources:
+    """What routes work with.
+
+    Attributes
+    ----------
+    settings : ServiceSettings
+    storage : SimulationDataService
+    sharing : Sharing
+    controller : Controller
+    feed : Feed
+    connections : ConnectionManager
+    answers : AnswerCache
+    process_id : str
+        Drawn at start.
+    started_at : datetime
+    """
+
+    settings: ServiceSettings
+    storage: SimulationDataService
+    sharing: Sharing
+    controller: Controller
+    feed: Feed
+    connections: ConnectionManager
+    answers: AnswerCache
+    process_id: str
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_s: float = field(default_factory=time.monotonic)
+    _database_away_since_s: float | None = None
+
+    async def run_id(self, wanted: int | None = None) -> int | None:
+        """Return the run that a request is about: the wanted one, else the present one, else the newest that there is."""
+        if wanted is not None:
+            return wanted
+        present = self.controller.status().run_id
+        if present is not None:
+            return present
+        local = self.storage.local_runs()
+        if local:
+            return local[0].id
+        newest = await self.storage.runs(limit=1)
+        return newest[0].id if newest else None
+
+    async def database_away_s(self) -> float | None:
+        """Ask the database for an answer; return for how long it has been away, None if it answers.
+
+        All connections being in use is no sign that it is away.
+        """
+        try:
+            await self.storage.database.ping(self.settings.health_timeout_s)
+        except StorageBusyError:
+            return None
+        except StorageUnavailableError:
+            now_s = time.monotonic()
+            began = [moment for moment in (self._database_away_since_s, self.storage.drainer.away_since_s) if moment is not None]
+            self._database_away_since_s = min(began, default=now_s)
+            return now_s - self._database_away_since_s
+        self._database_away_since_s = None
+        return None
+
+
+def resources_of(connection: HTTPConnection) -> Resources:
+    """Return the resources of the application that serves a request."""
+    found: Any = connection.app.state.resources
+    if not isinstance(found, Resources):  # pragma: no cover - the lifespan sets it before anything is served
+        raise TypeError("the application has no resources: it was not started")
+    return found
+
+
+def live_engine(storage: SimulationDataService, settings: ServiceSettings) -> tuple[Controller, Feed]:
+    """Build the continuous run."""
+    from hybrid_ml_scheduler.live.controller import LiveController
+
+    controller = LiveController(storage, settings)
+    return controller, controller.feed
+
+
+@asynccontextmanager
+async def open_resources(settings: ServiceSettings, *, start: bool, make_engine: MakeEngine = live_engine) -> AsyncIterator[Resources]:
+    """Open storage, go on with the interrupted run or start one, and close everything in the end.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+    start : bool
+        Whether to start a run if none was interrupted.
+    make_engine : callable
+        What builds the continuous run.
+
+    Raises
+    ------
+    InputError
+        If another process has the data folder, or the tables are newer than this program.
+    """
+    storage = SimulationDataService(settings)
+    await storage.open(upgrade=True)
+    if storage.drainer.state is DrainState.AWAY:
+        _LOG.warning("the database is away; results wait in the journal: %s", storage.drainer.error)
+    async with _closing(storage, settings), Sharing(settings) as sharing:
+        controller, feed = make_engine(storage, settings)
+        resources = Resources(
+            settings=settings,
+            storage=storage,
+            sharing=sharing,
+            controller=controller,
+            feed=feed,
+            connections=ConnectionManager(settings),
+            answers=AnswerCache(storage, sharing),
+            process_id=secrets.token_hex(4),
+        )
+        try:
+            status = await controller.recover()
+            if start and status.state is RunState.STOPPED:
+                await controller.start(default_request(settings))
+            yield resources
+        finally:
+            await controller.shutdown(settings.shutdown_timeout_s / 2)
+
+
+def default_request(settings: ServiceSettings) -> RunRequest:
+    """Return the run that is started when nobody says otherwise."""
+    return RunRequest(speed=settings.default_speed)
+
+
+def _closing(storage: SimulationDataService, settings: ServiceSettings) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def closing() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await storage.close(settings.shutdown_timeout_s / 4)
+
+    return closing()

@@ -1,0 +1,402 @@
+"""What goes over the wire: requests are read strictly, answers are described with units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from hybrid_ml_scheduler.live.contract import CONTRACT_POLICIES, RunRequest
+
+LARGEST_ID = 2**53 - 1
+"""Every reader of JSON keeps whole numbers up to here."""
+PAGE_MAX = 10_000
+"""Most rows in one page."""
+
+
+def _clean(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds characters that cannot be printed")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_clean)]
+"""A name or a spelling that a user gives."""
+Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Speed = Positive | Literal["max"]
+
+
+_NULL_HAS_A_MEANING = frozenset({"cluster", "seed", "max_tasks", "objective", "retrain_every"})
+
+
+def speed_of(value: float | str) -> float | None:
+    """Return a speed as the run takes it: None for as fast as possible."""
+    return None if isinstance(value, str) else float(value)
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class StartRequest(_Request):
+    """What a run shall be; everything is optional."""
+
+    workload: Name | None = Field(None, description="A preset, whose stream has no end, or a trace file on the server.", examples=["steady"])
+    cluster: Name | None = Field(None, description="A cluster's name, or a cluster file on the server; the workload's usual one if left out.")
+    policies: Annotated[list[Name], Field(min_length=1, max_length=64)] | None = Field(
+        None, description="One lane each, all on the same tasks.", examples=[list(CONTRACT_POLICIES)]
+    )
+    seed: int | None = Field(None, ge=0, le=LARGEST_ID, description="Of the stream and its noise; drawn and recorded if left out.", examples=[7])
+    load: Positive | None = Field(
+        None, description="Of a preset: share of the capacity of its cluster. Of a trace: factor on the arrival rate.", examples=[0.3]
+    )
+    speed: Speed | None = Field(None, description='Simulated seconds per real second, or "max".', examples=[60, "max"])
+    max_tasks: int | None = Field(None, ge=1, le=LARGEST_ID, description="The run ends after so many tasks; never if left out.", examples=[100_000])
+    objective: Name | None = Field(None, description="Learned policies take models that were trained for it.", examples=["mean_response"])
+    retrain_every: int | None = Field(None, ge=1, le=LARGEST_ID, description="Finished tasks between two trainings; null: never.", examples=[5000])
+
+    def to_run_request(self, default: RunRequest) -> RunRequest:
+        """Return the run that this asks for; what was left out is taken from a default."""
+        given: dict[str, Any] = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            if value is None and name not in _NULL_HAS_A_MEANING:
+                continue
+            if name == "policies":
+                value = tuple(value)
+            elif name == "speed":
+                value = speed_of(value)
+            given[name] = value
+        return replace(default, **given)
+
+
+class SpeedRequest(_Request):
+    """How fast simulated time shall pass."""
+
+    speed: Speed = Field(description='Simulated seconds per real second, or "max".', examples=[60, "max"])
+
+
+class PolicyRequest(_Request):
+    """A policy for the run that is going on."""
+
+    policy: Name = Field(description="Its spelling.", examples=["sjf+mct"])
+
+
+class _Answer(BaseModel):
+    """Answers are built from values that are checked where they come about; these classes describe them."""
+
+
+class Device(_Answer):
+    """One device of a lane."""
+
+    name: str = Field(description="NODE for the cores of a node, NODE/gpuK for its GPU K.", examples=["workstation/gpu0"])
+    kind: str = Field(description="cpu, or the GPU's model.")
+    held: float = Field(description="Share in use, 0 to 1.", ge=0, le=1)
+    tasks: list[int] = Field(description="Tasks on it, at most 64.")
+
+
+class Lane(_Answer):
+    """How one policy is doing; null where nothing is known."""
+
+    policy: str
+    state: str = Field(description="running, saturated (refuses tasks until its queue is shorter) or finished.")
+    finished: int = Field(description="Tasks finished so far.")
+    refused: int = Field(description="Tasks refused so far.")
+    queue_length: int = Field(description="Tasks waiting now.")
+    running: int = Field(description="Tasks running now.")
+    mean_response_s: float | None = Field(description="Over the newest finished tasks, in simulated seconds.")
+    p95_response_s: float | None = Field(description="Over the newest finished tasks, in simulated seconds.")
+    utilization_cpu: float | None = Field(description="Share of cores in use, 0 to 1.")
+    utilization_gpu: float | None = Field(description="Share of GPUs in use, 0 to 1.")
+    devices: list[Device]
+    energy_j: float | None = Field(description="Busy energy of the finished tasks, in joules.")
+    model: str | None = Field(description="Model in use, name@version.")
+    fallback_share: float | None = Field(description="Share of the newest decisions that the rule behind a learned policy took, 0 to 1.")
+    regret_to_oracle: float | None = Field(description="Mean response time over the oracle's, minus one, over the newest tasks.")
+    message: str | None = None
+
+
+class RunRequestAnswer(_Answer):
+    """What the run was asked to be, with the seed that was drawn."""
+
+    workload: str
+    cluster: str | None
+    policies: list[str]
+    seed: int | None
+    load: float
+    speed: float | str | None = Field(description='Simulated seconds per real second, or "max".')
+    max_tasks: int | None
+    objective: str | None
+    retrain_every: int | None = Field(description="In finished tasks; null: never.")
+
+
+class Retraining(_Answer):
+    """How learning in the running service is doing."""
+
+    state: str = Field(description="off, waiting, training or failed (the model in use stayed).")
+    last_at_tasks: int | None
+    last_error: str | None
+    versions: list[str] = Field(description="Models that were swapped in, newest last.")
+
+
+class StorageStatus(_Answer):
+    """The way from the journal into the database."""
+
+    state: str = Field(description="ok, away (rows wait in the journal), fenced or failed.")
+    lag_rows: int = Field(description="Rows in the journal that are not in the database yet.")
+    lag_limit_rows: int = Field(description="The run is held back once more rows wait.")
+    rows_per_s: float | None = Field(description="Measured speed of the way into the database.")
+    message: str | None = Field(description="Why it failed.")
+
+
+class Status(_Answer):
+    """Where the run stands."""
+
+    state: str = Field(description="stopped, starting, running, paused, stopping, blocked (disk full) or failed.")
+    is_running: bool = Field(description="Whether tasks are being scheduled right now.")
+    is_paused: bool
+    run_id: int | None
+    tasks_processed: int = Field(description="Tasks whose results from every lane are in the journal; never falls during a run.")
+    tasks_arrived: int
+    time_s: float = Field(description="Simulated time in seconds.")
+    speed: float | str | None = Field(description='Simulated seconds per real second, or "max".')
+    started_at: str | None = Field(description="ISO 8601, UTC.")
+    message: str | None = Field(description="Why a run is blocked or has failed.")
+    request: RunRequestAnswer | None
+    lanes: list[Lane]
+    retraining: Retraining
+    storage: StorageStatus
+
+
+class Run(_Answer):
+    """One run of the history."""
+
+    id: int
+    state: str = Field(description="running, paused, stopped, finished or failed.")
+    workload: str
+    cluster: str
+    policies: list[str]
+    options: dict[str, Any] = Field(description="Everything else it was started with.")
+    version: str = Field(description="Of the program that began it.")
+    created_at: str = Field(description="ISO 8601, UTC.")
+    ended_at: str | None
+    message: str | None
+
+
+class RunPage(_Answer):
+    """Runs, newest first."""
+
+    runs: list[Run]
+    next: int | None = Field(description="Hand this over as `before` to get the next page; null if there is none.")
+    source: str = Field(description="database, or journal while the database is away.")
+
+
+class RowPage(_Answer):
+    """Rows of one run."""
+
+    run_id: int | None = Field(description="null if there has never been a run.")
+    rows: list[dict[str, Any]] = Field(description="Values by name of column; null where not known.")
+    next: int | None = Field(description="Hand this over to get the next page; null if there is none.")
+
+
+class TaskDetail(_Answer):
+    """One task, and what each scheduler made of it."""
+
+    task: dict[str, Any] | None = Field(description="null if only results are left.")
+    results: list[dict[str, Any]]
+
+
+class Statistics(_Answer):
+    """How one scheduler did in one run; times in simulated seconds over its finished tasks, quantiles within 1 %. null where nothing is known."""
+
+    scheduler: str
+    results: int
+    finished: int
+    rejected: int
+    refused: int
+    withdrawn: int
+    mean_response_s: float | None
+    median_response_s: float | None
+    p95_response_s: float | None
+    p99_response_s: float | None
+    max_response_s: float | None
+    mean_wait_s: float | None
+    p99_wait_s: float | None
+    max_wait_s: float | None
+    mean_run_s: float | None
+    mean_bounded_slowdown: float | None
+    energy_j: float = Field(description="Sum, in joules.")
+    cost_usd: float = Field(description="Sum, in US dollars.")
+    by_model: int = Field(description="Decisions that a model took.")
+    by_fallback: int = Field(description="Decisions that the rule behind a learned policy took.")
+    by_exploration: int
+    compared: int = Field(description="Tasks with the results of all schedulers.")
+    wins: int = Field(description="Compared tasks on which no other scheduler had a shorter response time.")
+    wins_against: dict[str, int] = Field(description="Compared tasks on which it was faster than that scheduler.")
+    mean_regret_s: float | None = Field(description="Mean response time above the oracle's over the tasks that both finished.")
+    last_finish_s: float
+
+
+class Comparative(_Answer):
+    """All schedulers of one run side by side."""
+
+    run_id: int | None = Field(description="null if there has never been a run.")
+    schedulers: list[Statistics]
+
+
+class Window(_Answer):
+    """The same over the tasks that arrived in one window of simulated time."""
+
+    begin_s: float = Field(description="In simulated seconds.")
+    length_s: float = Field(description="In simulated seconds.")
+    statistics: Statistics
+
+
+class WindowPage(_Answer):
+    """Windows of one scheduler, newest first."""
+
+    run_id: int
+    scheduler: str
+    windows: list[Window]
+    next: int | None
+
+
+class ComparedScheduler(_Answer):
+    """One scheduler in two runs."""
+
+    scheduler: str
+    first: Statistics | None
+    second: Statistics | None
+    response_ratio: float | None = Field(description="Mean response time of the second run over that of the first.")
+
+
+class ComparedRuns(_Answer):
+    """Two runs, scheduler by scheduler."""
+
+    first: int
+    second: int
+    schedulers: list[ComparedScheduler]
+
+
+class PolicyEntry(_Answer):
+    """One policy that can be named."""
+
+    name: str
+    summary: str
+    reference: str
+    runs: list[str] = Field(description="Kinds of tasks and clusters it can run, as tasks/cluster.", examples=[["divisible/nodes"]])
+
+
+class PolicyList(_Answer):
+    """Policies, by name."""
+
+    policies: list[PolicyEntry]
+
+
+class TrainedModel(_Answer):
+    """A model that retraining in the service made, or failed to make."""
+
+    id: int
+    run_id: int | None
+    name: str
+    version: int | None
+    state: str = Field(description="candidate, in_use, retired or failed.")
+    sha256: str | None
+    rows: int = Field(description="Rows it was trained on.")
+    source: str = Field(description="database or journal.")
+    details: dict[str, Any]
+    created_at: str
+    message: str | None
+
+
+class TrainedModelPage(_Answer):
+    """Models of the registry, newest first."""
+
+    models: list[TrainedModel]
+    next: int | None
+
+
+class StoredModelEntry(_Answer):
+    """One version of a model in the model store."""
+
+    name: str
+    version: int
+    in_use: bool
+    problem: str | None = Field(description="Why it cannot be loaded.")
+    card: dict[str, Any] | None
+
+
+class StoredModelList(_Answer):
+    """Models of the store, by name and version."""
+
+    models: list[StoredModelEntry]
+
+
+class CandidateAnswer(_Answer):
+    """One place a task could have gone."""
+
+    node: int
+    gpus: list[int]
+    fraction: float | None = Field(description="Share of the work on the GPU, 0 to 1.")
+    score: float | None = Field(description="The smallest wins.")
+
+
+class PredictionAnswer(_Answer):
+    """What a policy expected on one class of device; seconds."""
+
+    device: str
+    expected_s: float | None
+    low_s: float | None = Field(description="10 % quantile.")
+    high_s: float | None = Field(description="90 % quantile.")
+    nominal_s: float | None
+
+
+class ExplanationAnswer(_Answer):
+    """Why a task was started when and where it was, recomputed."""
+
+    run_id: int
+    task_id: int
+    policy: str
+    time_s: float
+    decided_by: str
+    chosen: CandidateAnswer
+    candidates: list[CandidateAnswer]
+    predictions: list[PredictionAnswer]
+    order_score: float | None
+    queue_length: int
+    notes: list[str]
+
+
+class Deleted(_Answer):
+    """What was deleted."""
+
+    rows: int = Field(description="Rows of the database that are gone; the journal went with them.")
+
+
+class Health(_Answer):
+    """Whether the service is well."""
+
+    status: str = Field(description="ok, degraded (something optional is away, or the database for a moment) or unavailable.")
+    checks: dict[str, Any] = Field(description="State of each part.")
+
+
+class Alive(_Answer):
+    """The process answers."""
+
+    status: str = Field(examples=["ok"])
+
+
+class Info(_Answer):
+    """Facts about the running service."""
+
+    version: str
+    python: str
+    started_at: str
+    uptime_s: float
+    process_id: str = Field(description="Drawn at start; part of the cursors of the live stream.")
+    database: dict[str, Any]
+    redis: dict[str, Any]
+    storage: StorageStatus
+    live_stream: dict[str, Any]
+    schema_version: str

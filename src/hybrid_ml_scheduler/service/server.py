@@ -1,0 +1,155 @@
+"""The server: one process, one event loop, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from hybrid_ml_scheduler.core.errors import SettingsError
+from hybrid_ml_scheduler.service.app import create_app
+from hybrid_ml_scheduler.service.settings import ServiceSettings
+
+_BACKLOG = 1_024
+_PING_EVERY_S = 20.0
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to `serve`: uvicorn would raise them again before the run has been saved."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(settings: ServiceSettings) -> socket.socket:
+    """Take the port, without listening yet: until the run has been taken up again, clients are refused.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except OSError as error:
+        raise SettingsError("HMS_HOST", f"{settings.host} is no address here ({error.strerror})", "an address of this machine (--host)") from error
+    found = socket.socket(family, kind, protocol)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+    except OSError as error:
+        found.close()
+        name, expected = ("HMS_PORT", "a free one (--port)") if settings.port else ("HMS_HOST", "an address of this machine (--host)")
+        raise SettingsError(name, f"cannot listen on {settings.host}, port {settings.port} ({error.strerror})", expected) from error
+    return found
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return where a browser finds the service."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
+    """Return the server for an application whose lifespan is somebody else's business."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",  # its errors are ours: one line, and an exit code
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s / 4)),
+            ws="websockets-sansio",
+            ws_max_size=int(settings.ws_message_max_kb * 1e3),
+            ws_ping_interval=_PING_EVERY_S,
+            ws_ping_timeout=settings.ws_send_timeout_s,
+            ws_per_message_deflate=False,
+        )
+    )
+
+
+async def serve(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT, then save where the run stands.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+    start : bool
+        Whether to start a run if none was interrupted.
+    open_browser : bool
+        Whether to show the page, where there is a browser.
+
+    Raises
+    ------
+    InputError
+        If the port or the data folder is taken, or a setting makes no sense.
+    """
+    app = create_app(settings, start=start)
+    server = http_server(app, settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end, server)
+    with contextlib.closing(bind(settings)) as listener:
+        async with app.router.lifespan_context(app):
+            say(app.state.resources.controller.status().run_id, address_of(listener), settings)
+            if open_browser:
+                await asyncio.to_thread(show, address_of(listener))
+            await server.serve(sockets=[listener])
+
+
+def _end(server: uvicorn.Server) -> None:
+    # Asked a second time: wait for no client.
+    server.force_exit = server.should_exit
+    server.should_exit = True
+
+
+def say(run_id: int | None, address: str, settings: ServiceSettings) -> None:
+    """Say where to look."""
+    run = f"run {run_id}" if run_id is not None else "no run yet: POST /api/start"
+    print(  # noqa: T201 - what the command is there for
+        f"{address}  status page ({run})\n{address}/docs  API\ndata in {settings.folder}\nCtrl-C ends it; the next start goes on where it was",
+        flush=True,
+    )
+
+
+def show(address: str) -> bool:
+    """Show the page in a browser, if there is one that needs no terminal; return whether it was."""
+    try:
+        return not _needs_terminal() and webbrowser.open(address)
+    except webbrowser.Error:
+        return False
+
+
+def _needs_terminal() -> bool:
+    """Whether the only browser there is would take over this terminal, as over SSH."""
+    try:
+        return isinstance(webbrowser.get(), webbrowser.GenericBrowser) and not isinstance(webbrowser.get(), webbrowser.BackgroundBrowser)
+    except webbrowser.Error:
+        return True
+
+
+def run(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False) -> None:
+    """Serve in a fresh event loop; see `serve`."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings, start=start, open_browser=open_browser))
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # pragma: no cover - where uvloop is not built
+        return None
+    return uvloop.Loop
