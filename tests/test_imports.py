@@ -6,6 +6,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,9 @@ def test_each_layer_can_be_imported_first(layer: str) -> None:
 )
 def test_nothing_unneeded_comes_along(module: str, unwanted: set[str]) -> None:
     assert imported_by(module) & unwanted == set()
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    # pytest imports them by their names alone: with two it would collect nothing at all.
+    names = sorted(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, next_ in pairwise(names) if name == next_] == []
