@@ -61,6 +61,29 @@ async def test_what_waits_for_its_other_results_is_found_again_after_a_restart(m
         await is_equal(service, results=total)
 
 
+async def test_a_task_that_was_complete_before_a_restart_waits_for_nothing(make_settings: MakeSettings) -> None:
+    """After the restart only the end of the rows is read again, and in it the first task seems to lack a result."""
+    settings = make_settings()
+    rows = [(0, "a"), (1, "a"), (0, "b"), (1, "b")]
+
+    def batch(part: list[tuple[int, str]]) -> RunBatch:
+        tasks, names = zip(*part, strict=True)
+        count = len(part)
+        times = {"arrival_s": [0.0] * count, "start_s": [0.0] * count, "finish_s": [1.0] * count}
+        return RunBatch(results={"task_id": tasks, "scheduler": names, "status": ["finished"] * count, "lanes": [2] * count, **times})
+
+    async with SimulationDataService(settings) as service:
+        run = new_run(service, ("a", "b"))
+        await service.begin_run(run).write(batch(rows[:3]))
+    async with SimulationDataService(settings) as service:
+        await (await service.continue_run(run.id)).write(batch(rows[3:]))
+        await service.drainer.stop(30)
+        async with service.database.read() as session:
+            progress = await repositories.ProgressRepository(session, service.database.dialect).of_run(run.id)
+        assert (progress[Stream.RESULTS].next_seq, progress[Stream.RESULTS].pending_from) == (4, 4)
+        assert [found.compared for found in await service.statistics(run.id)] == [2, 2]
+
+
 async def test_a_transaction_that_is_aborted_half_way_leaves_nothing(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = 3
 
@@ -84,6 +107,31 @@ async def test_a_transaction_that_is_aborted_half_way_leaves_nothing(make_settin
         assert DrainState.FAILED in seen
         await is_equal(service, results=50 * len(SCHEDULERS))
     assert broken == 0
+
+
+async def test_commits_that_the_database_has_lost_are_brought_again(make_settings: MakeSettings) -> None:
+    """A server that crashes may lose its last commits, whole: ours do not wait for its disk."""
+    tables = ("metrics", "journal_progress", "tasks", "scheduler_results", "training_data")
+    async with SimulationDataService(make_settings()) as service:
+
+        async def change(*statements: str) -> None:
+            async with service.database.write() as session:
+                for statement in statements:
+                    await session.execute(text(statement))
+
+        sink = service.begin_run(new_run(service))
+        await sink.write(make_batch(0, 10))
+        await sink.wait_until_lag_below(1)
+        await change(*(f"CREATE TABLE kept_{name} AS SELECT * FROM {name}" for name in tables))
+        await sink.write(make_batch(10, 10))
+        await sink.wait_until_lag_below(1)
+        await change(*(part for name in tables for part in (f"DELETE FROM {name}", f"INSERT INTO {name} SELECT * FROM kept_{name}")))
+        await sink.write(make_batch(20, 10))
+        await sink.wait_until_lag_below(1)
+        async with asyncio.timeout(30):
+            while (await service.check()).tables["tasks"] < 30:
+                await asyncio.sleep(0.02)
+        await is_equal(service, results=30 * len(SCHEDULERS))
 
 
 async def test_a_row_that_stands_twice_in_the_journal_is_stored_once_and_shown(make_settings: MakeSettings) -> None:
@@ -245,6 +293,13 @@ async def test_another_machine_goes_on_with_a_run(make_settings: MakeSettings, t
 
     async with SimulationDataService(first_settings) as back:
         async with asyncio.timeout(30):
+            while back.drainer.superseded != {run.id}:
+                await asyncio.sleep(0.01)
+        # What only the first had is obsolete, and neither lag nor a difference.
+        assert (back.drainer.state, back.drainer.lag_rows) == (DrainState.OK, 0)
+        assert (await back.check()).healthy
+        await back.continue_run(run.id)
+        async with asyncio.timeout(30):
             while back.drainer.state is not DrainState.FENCED:
                 await asyncio.sleep(0.01)
         assert "another data folder" in (back.drainer.error or "")
@@ -300,6 +355,29 @@ async def test_retention_takes_the_oldest_files_and_their_rows(make_settings: Ma
         assert (await service.check()).healthy
 
 
+async def test_a_file_that_retention_left_over_is_no_difference_and_goes_the_next_time(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SimulationDataService(make_settings(journal_segment_mb=0.005, retention_gb=30e-6)) as service:
+        run = new_run(service)
+        sink = service.begin_run(run)
+        for first in range(0, 50, 5):
+            await sink.write(make_batch(first, 5))
+        await sink.wait_until_lag_below(1)
+
+        def die(path: Path, **_: object) -> None:
+            raise KeyboardInterrupt(path)
+
+        monkeypatch.setattr(Path, "unlink", die)
+        with pytest.raises(KeyboardInterrupt):
+            await service.drainer.retain()
+        monkeypatch.undo()
+        assert (await service.check()).problems == ()
+        assert await service.drainer.retain() > 0
+        assert service.journals.bytes_of(run.id) <= 30_000
+        assert (await service.check()).problems == ()
+
+
 async def test_retention_by_age_never_takes_what_the_database_lacks(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     service = SimulationDataService(make_settings(journal_segment_mb=0.005, retention_days=1))
     await service.open(drain=False)
@@ -307,7 +385,7 @@ async def test_retention_by_age_never_takes_what_the_database_lacks(make_setting
     sink = service.begin_run(run)
     for first in range(0, 50, 5):
         await sink.write(make_batch(first, 5))
-    monkeypatch.setattr("hybrid_ml_scheduler.storage.drain.time.time", lambda: 4e9)
+    monkeypatch.setattr("hybrid_ml_scheduler.storage.retention.time.time", lambda: 4e9)
     assert await service.drainer.retain() == 0
     while await service.drainer.drain_all():
         pass
@@ -381,6 +459,7 @@ async def test_a_run_whose_journal_is_damaged_does_not_stop_the_others(make_sett
     assert service.drainer.state is DrainState.FAILED
     assert "damaged" in (service.drainer.error or "")
     assert service.drainer.lag_rows == 40
+    assert (await service.runs())[0].id == sinks[1][0]
     path.write_bytes(content)
     await service.drainer.drain_all()
     assert (service.drainer.state, service.drainer.lag_rows) == (DrainState.OK, 0)

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hybrid_ml_scheduler.core.errors import (
@@ -39,7 +38,8 @@ from hybrid_ml_scheduler.storage.repositories import (
     SchedulerResultRepository,
     StateRepository,
 )
-from hybrid_ml_scheduler.storage.segments import Position, segments
+from hybrid_ml_scheduler.storage.retention import retain
+from hybrid_ml_scheduler.storage.segments import Position
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,8 +52,6 @@ _RATE_MEMORY = 0.3
 _LEAST_LAG_LIMIT = 20_000
 """A run is never held back for fewer rows than this: the speed is not known yet, or the batches are small."""
 _RETENTION_EVERY_S = 60.0
-_DAY_S = 86_400.0
-_DELETE_AT_ONCE = 50_000
 
 
 class DrainState(StrEnum):
@@ -116,7 +114,11 @@ class Drainer:
         self._drained: dict[tuple[int, Stream], int] = {}
         self._fences: dict[int, int] = {}
         self._lock = asyncio.Lock()
+        self.superseded: set[int] = set()
+        """Runs that another data folder has continued; what their journal here has beyond that is obsolete, and no lag."""
         self._settled: set[int] = set()
+        self._broken: set[int] = set()
+        self._blocked = False
         self._stop = asyncio.Event()
         self._progress = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -125,14 +127,14 @@ class Drainer:
     @property
     def lag_rows(self) -> int:
         """Rows in the journal that are not in the database yet. What the database has is only known once it has answered: until then, all."""
-        total = 0
-        for run_id in self.journals.runs():
-            if run_id in self._settled:
-                continue
-            first = self.journals.first_seqs(run_id)
-            for stream, end in self.journals.positions(run_id).items():
-                total += max(0, end - self._drained.get((run_id, stream), first[stream]))
-        return total
+        return sum(self._lag_of(run_id) for run_id in self.journals.runs())
+
+    def _lag_of(self, run_id: int) -> int:
+        if run_id in self._settled:
+            return 0
+        first = self.journals.first_seqs(run_id)
+        ends = self.journals.positions(run_id)
+        return sum(max(0, end - self._drained.get((run_id, stream), first[stream])) for stream, end in ends.items())
 
     @property
     def lag_limit_rows(self) -> int:
@@ -142,6 +144,8 @@ class Drainer:
     def lead(self, run_id: int, token: int) -> None:
         """Write rows of this run only as long as no larger token has been seen; see `cache.Lease`."""
         self._fences[run_id] = token
+        self.superseded.discard(run_id)
+        self._settled.discard(run_id)
 
     def touch(self, run_id: int) -> None:
         """Say that something about a run has changed that is not a row."""
@@ -157,10 +161,13 @@ class Drainer:
         """
         if self._task is None:
             return
+
+        def enough() -> bool:
+            lag = sum(self._lag_of(run_id) for run_id in self.journals.runs() if run_id not in self._broken)
+            return self._blocked or self._stop.is_set() or lag < (self.lag_limit_rows if rows is None else rows)
+
         async with self._progress:
-            await self._progress.wait_for(
-                lambda: self.state is not DrainState.OK or self._stop.is_set() or self.lag_rows < (self.lag_limit_rows if rows is None else rows)
-            )
+            await self._progress.wait_for(enough)
 
     def start(self) -> None:
         """Begin to work in the background."""
@@ -192,12 +199,14 @@ class Drainer:
         while True:
             try:
                 rows = await self.drain_all()
-                await self._retain()
+                await self._retain_if_due()
             except StorageError as error:
+                self._ways.clear()
                 await self._trouble(error)
             except Exception as error:  # noqa: BLE001 - logged with its traceback, and shown as the state
                 # A defect of ours must be seen, and must not end the way into the database for good.
                 _LOG.exception("rows wait in the journal")
+                self._ways.clear()
                 await self._trouble(StorageError(f"a defect of this program stopped the way into the database ({type(error).__name__}: {error})"))
             else:
                 pause_s = first_pause_s
@@ -212,12 +221,16 @@ class Drainer:
             pause_s = min(2 * pause_s, max(first_pause_s, self.settings.drain_retry_max_s))
             await self._pause(pause_s)
 
+    async def _retain_if_due(self) -> None:
+        if time.monotonic() - self._retained_s >= _RETENTION_EVERY_S:
+            self._retained_s = time.monotonic()
+            await self.retain()
+
     async def _pause(self, pause_s: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), pause_s)
 
-    async def _trouble(self, error: StorageError) -> None:
-        self._ways.clear()
+    async def _trouble(self, error: StorageError, *, blocked: bool = True) -> None:
         if isinstance(error, (StorageUnavailableError, StorageBusyError)):
             state = DrainState.AWAY
             self.away_since_s = self.away_since_s if self.away_since_s is not None else time.monotonic()
@@ -225,12 +238,12 @@ class Drainer:
             state = DrainState.FENCED if isinstance(error, StorageFencedError) else DrainState.FAILED
         if state is not self.state or str(error) != self.error:
             _LOG.warning("rows wait in the journal: %s", error)
-        await self._set(state, str(error))
+        await self._set(state, str(error), blocked=blocked)
 
-    async def _set(self, state: DrainState, error: str | None) -> None:
+    async def _set(self, state: DrainState, error: str | None, *, blocked: bool) -> None:
         async with self._progress:
-            self.state, self.error = state, error
-            if state is DrainState.OK:
+            self.state, self.error, self._blocked = state, error, blocked
+            if state is not DrainState.AWAY:
                 self.away_since_s = None
             self._progress.notify_all()
 
@@ -249,23 +262,32 @@ class Drainer:
         """
         total = 0
         problem: StorageError | None = None
+        blocked = False
+        broken = set()
         for run_id in list(self.journals.runs()):
             if run_id in self._settled:
                 continue
+            is_open = self.journals.opened(run_id) is not None
             try:
                 rows = await self.drain_run(run_id)
             except (JournalError, StorageFencedError) as error:
                 # It concerns this run only: the others go on.
-                problem = error
+                if isinstance(error, StorageFencedError) and not is_open:
+                    self.superseded.add(run_id)
+                    self._settled.add(run_id)
+                    continue
+                problem, blocked = error, blocked or is_open
+                broken.add(run_id)
                 continue
             total += rows
-            if not rows and self.journals.opened(run_id) is None:
+            if not rows and not is_open:
                 # It has ended, and all of it is there.
                 self._settled.add(run_id)
+        self._broken = broken
         if problem is not None:
-            await self._trouble(problem)
+            await self._trouble(problem, blocked=blocked)
         else:
-            await self._set(DrainState.OK, None)
+            await self._set(DrainState.OK, None, blocked=False)
         return total
 
     async def drain_run(self, run_id: int) -> int:
@@ -471,63 +493,15 @@ class Drainer:
         ).to_series()
         return chunk.without(drop)
 
-    async def _retain(self) -> None:
-        """Delete the oldest files of the journal and their rows, as the settings want."""
-        settings = self.settings
-        if (not settings.retention_days and not settings.retention_gb) or time.monotonic() - self._retained_s < _RETENTION_EVERY_S:
-            return
-        self._retained_s = time.monotonic()
-        await self.retain()
-
     async def retain(self) -> int:
-        """Delete what is older, or more, than the settings allow: whole files of the journal, oldest first, together with their rows.
-
-        The newest file of each stream stays, and so does what is not in the database yet.
-
-        Returns
-        -------
-        int
-            Files that were deleted.
-        """
-        files = []
-        for run_id in self.journals.runs():
-            for stream in Stream:
-                found = segments(self.journals.run_folder(run_id), stream)
-                for segment, following in pairwise(found):
-                    about = segment.path.stat()
-                    if following.first_seq <= self._drained.get((run_id, stream), 0):
-                        # Its last change: a clock that was set makes it stay longer or shorter, never go before older ones of its stream.
-                        files.append((about.st_mtime, run_id, stream, following.first_seq, about.st_size))
-        files.sort(key=lambda file: (file[1], file[3]))
-        size = sum(self.journals.bytes_of(run_id) for run_id in self.journals.runs())
-        too_old_s = time.time() - self.settings.retention_days * _DAY_S if self.settings.retention_days else float("-inf")
-        too_large = self.settings.retention_gb * 1e9 if self.settings.retention_gb else float("inf")
-        dropped = 0
-        for changed_s, run_id, stream, until_seq, file_size in files:
-            if changed_s >= too_old_s and size <= too_large:
-                continue
-            await self._drop(run_id, stream, until_seq)
-            size -= file_size
-            dropped += 1
-        return dropped
-
-    async def _drop(self, run_id: int, stream: Stream, until_seq: int) -> None:
-        async with self._lock:
-            # Rows first: should we die in between, the files go at the next look.
-            async with self.database.write() as session:
-                repository = REPOSITORIES[stream](session, self.database.dialect)
-                first = await repository.first_seq(run_id)
-            for upto in range(
-                min(until_seq, (until_seq if first is None else first) + _DELETE_AT_ONCE), until_seq + _DELETE_AT_ONCE, _DELETE_AT_ONCE
-            ):
-                async with self.database.write() as session:
-                    await REPOSITORIES[stream](session, self.database.dialect).delete_before(run_id, min(upto, until_seq))
-            await asyncio.to_thread(self.journals.drop_before, run_id, stream, until_seq)
+        """Delete what is older, or more, than the settings allow; see `retention.retain`."""
+        return await retain(self.database, self.journals, self._drained, self._lock)
 
     async def forget(self, run_id: int) -> None:
         """Let go of a run whose rows are being deleted; called with nothing under way (see `paused`)."""
         self._ways.pop(run_id, None)
         self._settled.discard(run_id)
+        self.superseded.discard(run_id)
         for stream in Stream:
             self._drained.pop((run_id, stream), None)
         async with self._progress:

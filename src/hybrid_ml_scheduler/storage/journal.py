@@ -476,15 +476,17 @@ class JournalStore:
 
     def drop_before(self, run_id: int, stream: Stream, seq: int) -> None:
         """Delete the files that hold nothing but rows before this one."""
-        files = segments(self.run_folder(run_id), stream)
-        for segment, following in pairwise(files):
-            if following.first_seq <= seq:
+        pairs = list(pairwise(segments(self.run_folder(run_id), stream)))
+        first = max((following.first_seq for _, following in pairs if following.first_seq <= seq), default=None)
+        if first is None:
+            return
+        description = read_json(self.run_folder(run_id) / RUN_FILE)
+        # Said first: should we die in between, a file that is still there is known to be left over.
+        self.describe(run_id, {**description, "first_seq": {**description.get("first_seq", {}), stream.value: first}})
+        for segment, following in pairs:
+            if following.first_seq <= first:
                 segment.path.unlink()
         self._begins.pop(run_id, None)
-        description = read_json(self.run_folder(run_id) / RUN_FILE)
-        first = dict(description.get("first_seq", {}))
-        first[stream.value] = self.begin(run_id, stream).seq
-        self.describe(run_id, {**description, "first_seq": first})
 
     def close_run(self, run_id: int) -> None:
         """Close the journal of a run that has ended."""
