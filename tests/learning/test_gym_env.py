@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -407,3 +409,20 @@ def test_the_objective_may_be_given_ready_made() -> None:
     env = HybridSchedulingEnv("steady", objective=parse_objective("makespan"), tasks=5)
     total, info, _ = play(env, at_random(0))
     assert total == pytest.approx(-info["metrics"]["makespan_s"])
+
+
+def test_the_documented_loop_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gym.md").read_text(encoding="utf-8")
+    loop, sheet = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(loop, names)  # noqa: S102 - our own page
+    value = float(capsys.readouterr().out)
+    assert value == names["info"]["metrics"]["mean_response_s"]
+    exec(sheet, names)  # noqa: S102
+    assert len(capsys.readouterr().out.splitlines()) == names["env"].observation_space.shape[0]
+
+
+def test_the_documented_arguments_are_those_of_the_environment() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gym.md").read_text(encoding="utf-8")
+    table = page.split("| argument |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(inspect.signature(HybridSchedulingEnv).parameters)
