@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 import shlex
 import tomllib
@@ -16,7 +17,7 @@ from typer.main import get_command
 from hybrid_ml_scheduler.cli.main import app
 from hybrid_ml_scheduler.core.decision import Decision, Policy
 from hybrid_ml_scheduler.core.workload import ReadReport, Tasks, Truth, Workload, WorkloadKind, no_edges
-from hybrid_ml_scheduler.engine import Simulation, simulate
+from hybrid_ml_scheduler.engine import Simulation, features, simulate
 from hybrid_ml_scheduler.experiments import bench_traces
 from hybrid_ml_scheduler.policies.parts import PARTS
 from hybrid_ml_scheduler.policies.presets import PRESETS
@@ -88,6 +89,19 @@ def test_drawn_layers_are_those_that_import_linter_holds() -> None:
     assert drawn == held
     packages = {path.parent.name for path in (ROOT / "src" / "hybrid_ml_scheduler").glob("*/__init__.py")}
     assert packages <= set(held) | {name.strip("()") for layer in layers for name in re.split(r"\s*\|\s*", layer)}
+
+
+def test_the_data_sheet_lists_every_feature_of_every_kind_as_the_code_has_it() -> None:
+    text = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    tables = [re.findall(r"^\| (\d+) \| `(\w+)` \| (.*?) \| (.*?) to (.*?) \| (.*) \|$", part, re.MULTILINE) for part in text.split("\n## ")[1:]]
+    modules = [importlib.import_module(f"{features.__name__}.{module.name}") for module in pkgutil.iter_modules(features.__path__)]
+    sheets = [sheet for module in modules if (sheet := getattr(module, module.__name__.rpartition(".")[2].upper(), None))]
+    expected = [
+        [(str(row), entry.name, entry.unit, f"{entry.low:g}", f"{entry.high:g}", entry.meaning) for row, entry in enumerate(sheet)]
+        for sheet in sheets
+    ]
+    assert tables == expected
+    assert min(map(len, expected)) > 5
 
 
 def test_development_pins_repeat_the_runtime_pins() -> None:
