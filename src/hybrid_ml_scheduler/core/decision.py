@@ -226,6 +226,8 @@ class Mechanism(IntEnum):
     """Divisible tasks: the priced rule with learned times, and the rule with nominal times behind it."""
     SCORED_POOL = 6
     """A learned score of the jobs that wait for a pool of processors."""
+    LEARNED_NODES = 7
+    """Rigid tasks on nodes with GPUs: a learned order and weighted placement scores, and a rule behind them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from hybrid_ml_scheduler.engine import (
     graphs,
     learned_divisible,
     learned_graphs,
+    learned_nodes,
     machines,
     nodes,
     placement,
@@ -202,6 +203,7 @@ _PREPARE: dict[Mechanism, Callable[[CompiledPolicy, Workload, Cluster, Problem, 
     Mechanism.MACHINES: _prepare_machines,
     Mechanism.LEARNED_DIVISIBLE: learned_divisible.prepare_learned,
     Mechanism.SCORED_POOL: scored_run.prepare_scored,
+    Mechanism.LEARNED_NODES: learned_nodes.NodeRun,
 }
 
 
@@ -230,7 +232,7 @@ def _warm_up(mechanism: Mechanism, dynamic: bool, backfill: int) -> None:
         tasks = replace(workload.tasks, size=np.ones(1), compute_intensity=np.ones(1), kind=np.zeros(1, dtype=np.int64))
         workload = replace(workload, kind=WorkloadKind.DIVISIBLE, tasks=tasks)
         cluster = Cluster("one", ClusterKind.NODES, (Node("one", 1000, gpus=(Gpu("one", 1.0, 1.0, 1.0, 0.0),)),))
-    elif mechanism is Mechanism.NODES:
+    elif mechanism in (Mechanism.NODES, Mechanism.LEARNED_NODES):
         cluster = Cluster("one", ClusterKind.NODES, cluster.nodes)
     elif mechanism in (Mechanism.PLAN, Mechanism.MACHINES):
         cost = np.ones((1, 1))
@@ -242,4 +244,6 @@ def _warm_up(mechanism: Mechanism, dynamic: bool, backfill: int) -> None:
     policy = CompiledPolicy("warm-up", mechanism, codes)
     if mechanism is Mechanism.LEARNED_DIVISIBLE:
         policy = learned_divisible.warm_up_policy()
+    elif mechanism is Mechanism.LEARNED_NODES:
+        policy = learned_nodes.warm_up_policy()
     prepare(policy, workload, cluster, problem, build_truth(workload, cluster))(build_state(problem))

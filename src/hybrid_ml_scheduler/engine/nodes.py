@@ -18,7 +18,7 @@ from hybrid_ml_scheduler.engine.placement import CPU_CLOSED, GPU_CLOSED, NODE_CL
 from hybrid_ml_scheduler.engine.state import N_FINISHED, QUEUE_SIZE, Law, Problem, State
 
 # Positions in NodeQueue.counts.
-_SEEN_FINISHED, _PASS, _SORTED = 0, 1, 2
+SEEN_FINISHED, PASS, SORTED = 0, 1, 2
 
 
 class NodeQueue(NamedTuple):
@@ -52,15 +52,16 @@ class NodeQueue(NamedTuple):
 
 
 @compiled_inner
-def _request(problem: Problem, queue: NodeQueue, task: int) -> Request:
+def request_of(problem: Problem, queue: NodeQueue, task: int) -> Request:
+    """Return what a task asks for."""
     return Request(problem.cores[task], problem.mem[task], problem.gpus[task], problem.share[task], queue.task_class[task])
 
 
 @compiled_inner
-def _sort_queue(problem: Problem, state: State, queue: NodeQueue) -> None:
+def sort_queue(problem: Problem, state: State, queue: NodeQueue) -> None:
     """Bring new tasks to their place; orders that change with the time are sorted anew, by insertion since little changes."""
     rows = state.queue
-    first = queue.counts[_SORTED]
+    first = queue.counts[SORTED]
     if queue.dynamic >= 0:
         first = 0
         for position in range(state.counters[QUEUE_SIZE]):
@@ -76,7 +77,7 @@ def _sort_queue(problem: Problem, state: State, queue: NodeQueue) -> None:
 
 
 @compiled_inner
-def _close_where_data_is_missing(problem: Problem, state: State, nodes: NodeState, task: int) -> bool:
+def close_where_data_is_missing(problem: Problem, state: State, nodes: NodeState, task: int) -> bool:
     """Close the nodes that the data of a task's parents has not reached; returns whether any was."""
     closed = False
     if problem.parent_ptr[task + 1] > problem.parent_ptr[task]:
@@ -88,7 +89,7 @@ def _close_where_data_is_missing(problem: Problem, state: State, nodes: NodeStat
 
 
 @compiled_inner
-def _hold_back(problem: Problem, state: State, nodes: NodeState, task: int) -> None:
+def hold_back(problem: Problem, state: State, nodes: NodeState, task: int) -> None:
     """Close, on every node that could ever run a waiting task, what it lacks there."""
     gpus, share = problem.gpus[task], problem.share[task]
     for node in range(len(problem.node_cores)):
@@ -110,37 +111,37 @@ def run_nodes(problem: Problem, truth: Law, state: State, queue: NodeQueue, node
     """Run an order with a placement rule to its end."""
     rows = state.queue
     while advance(problem, state):
-        while queue.counts[_SEEN_FINISHED] < state.counters[N_FINISHED]:
-            ended = state.finish_log[queue.counts[_SEEN_FINISHED]]
-            queue.counts[_SEEN_FINISHED] += 1
-            note(state.node[ended], 1, _request(problem, queue, ended), nodes)
-        _sort_queue(problem, state, queue)
-        queue.counts[_PASS] += 1
+        while queue.counts[SEEN_FINISHED] < state.counters[N_FINISHED]:
+            ended = state.finish_log[queue.counts[SEEN_FINISHED]]
+            queue.counts[SEEN_FINISHED] += 1
+            note(state.node[ended], 1, request_of(problem, queue, ended), nodes)
+        sort_queue(problem, state, queue)
+        queue.counts[PASS] += 1
         any_held = False
         waiting = state.counters[QUEUE_SIZE]
         kept = 0
         for position in range(waiting):
             task = rows[position]
             kind = queue.request_class[task]
-            if queue.failed_in[kind] != queue.counts[_PASS]:
-                data_missing = _close_where_data_is_missing(problem, state, nodes, task)
-                request = _request(problem, queue, task)
-                node, gpu_mask = place(request, nodes, rule)
+            if queue.failed_in[kind] != queue.counts[PASS]:
+                data_missing = close_where_data_is_missing(problem, state, nodes, task)
+                asked = request_of(problem, queue, task)
+                node, gpu_mask = place(asked, nodes, rule)
                 if data_missing:
                     for other in range(len(problem.node_cores)):
                         nodes.closed[other] &= ~NODE_CLOSED
                 if node >= 0:
                     start_task(problem, truth, state, task, node, gpu_mask, 0.0)
-                    note(node, -1, request, nodes)
+                    note(node, -1, asked, nodes)
                     continue
                 if not data_missing:
-                    queue.failed_in[kind] = queue.counts[_PASS]
-                    _hold_back(problem, state, nodes, task)
+                    queue.failed_in[kind] = queue.counts[PASS]
+                    hold_back(problem, state, nodes, task)
                     any_held = True
             rows[kept] = task
             kept += 1
         state.counters[QUEUE_SIZE] = kept
-        queue.counts[_SORTED] = kept
+        queue.counts[SORTED] = kept
         if any_held:
             nodes.closed[:] = 0
 

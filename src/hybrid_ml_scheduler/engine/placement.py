@@ -636,6 +636,31 @@ def _best_node(request: Request, state: NodeState, rule: PlacementRule) -> int:
 
 
 @compiled
+def choose_gpus(node: int, request: Request, state: NodeState, rule: PlacementRule) -> int:
+    """Return the mask of the GPUs that a request gets on a node where it fits."""
+    if request.gpus == 0:
+        return 0
+    if request.share_milli == MILLI:
+        return _whole_gpus(node, request.gpus, state)
+    if rule.code == _FGD:
+        return _fgd_score(node, request, state, rule)[1]
+    return _shared_gpu(node, request.share_milli, state, rule)
+
+
+@compiled
+def remembered_score(node: int, request: Request, state: NodeState, rule: PlacementRule) -> int:
+    """Return `score_node` without regard to host memory, remembered for requests of a known class while the node does not change."""
+    without_memory = Request(request.cores_milli, 0, request.gpus, request.share_milli, request.task_class)
+    known = request.task_class
+    if known < 0:
+        return score_node(node, without_memory, state, rule)
+    if rule.score_stamp[known, node] != state.stamp[node]:
+        rule.score[known, node] = score_node(node, without_memory, state, rule)
+        rule.score_stamp[known, node] = state.stamp[node]
+    return int(rule.score[known, node])
+
+
+@compiled
 def place(request: Request, state: NodeState, rule: PlacementRule) -> tuple[int, int]:
     """Choose a node and GPUs for a request; nothing is taken.
 
@@ -665,10 +690,4 @@ def place(request: Request, state: NodeState, rule: PlacementRule) -> tuple[int,
             rule.cursor[0] = (node + 1) % len(state.stamp)
     else:
         node = _best_node(request, state, rule)
-    if node < 0 or request.gpus == 0:
-        return node, 0
-    if request.share_milli == MILLI:
-        return node, _whole_gpus(node, request.gpus, state)
-    if rule.code == _FGD:
-        return node, _fgd_score(node, request, state, rule)[1]
-    return node, _shared_gpu(node, request.share_milli, state, rule)
+    return node, 0 if node < 0 else choose_gpus(node, request, state, rule)
