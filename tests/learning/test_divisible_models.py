@@ -119,7 +119,7 @@ def test_a_broken_model_costs_at_most_five_percent(policy: str, damage: str, pre
 def test_the_damage_is_real() -> None:
     workload = generate("steady", seed=10_800)
     rule = response(workload, compile_policy("priced", workload, CLUSTER))
-    for damage in ("random", "random trees", "prices 1", "no CPU"):
+    for damage in ("random", "negated trees", "prices 1", "no CPU"):
         model = broken(SHIPPED["hybrid_ml"], DAMAGE[damage])
         assert response(workload, policy_of(model, workload, "+unguarded+offline")) > 1.2 * rule, damage
 
