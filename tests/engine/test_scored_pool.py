@@ -102,6 +102,22 @@ def test_longer_queues_against_the_reference(easy: bool, history: bool) -> None:
         assert starts(schedule) == scored_starts(jobs_of(workload), 64, weights, history=history, easy=easy)
 
 
+def test_long_jobs_pass_the_head_only_within_what_it_leaves() -> None:
+    """Six of ten processors are busy, the head wants eight: two more may be held beyond its start, a third not; short jobs may."""
+    jobs = [(0, 1000, 6), (1, 500, 8), (2, 2000, 1), (2, 2000, 1), (2, 2000, 1), (2, 900, 1)]
+    small = generate("lublin:processors=10,users=1", seed=10_000, n_tasks=len(jobs))
+    arrival, run_s, cores = (np.array(column, dtype=np.float64) for column in zip(*jobs, strict=True))
+    tasks = replace(small.tasks, arrival_s=arrival, requested_time_s=run_s, cores_milli=cores.astype(np.int64) * 1000)
+    workload = replace(small, tasks=tasks, truth=replace(small.truth, work_s=run_s))
+    weights = np.zeros(N_WEIGHTS)
+    weights[6] = 1.0  # first come, first served
+    weights[[W_PATIENCE_S, W_PATIENCE]] = 1e9
+    weights[24] = 1e9
+    schedule = run(workload, policy(weights, easy=True))
+    assert schedule.start_s.tolist() == [0.0, 1000.0, 2.0, 2.0, 1500.0, 2.0]
+    assert starts(schedule) == scored_starts(jobs_of(workload), 10, weights, history=False, easy=True)
+
+
 @given(case=pool_cases(edges=True), seed=st.integers(0, 10_000), easy=st.booleans())
 @settings(max_examples=60)
 def test_every_job_runs_however_strange_the_weights(case: Case, seed: int, easy: bool) -> None:
