@@ -23,7 +23,7 @@ async def test_a_run_has_the_six_schedulers_of_the_contract_unless_asked_otherwi
     assert found["is_running"] is True
     assert found["is_paused"] is False
     assert tuple(found["request"]["policies"]) == CONTRACT_POLICIES
-    assert found["speed"] == 100.0
+    assert found["speed"] == 20.0
     assert [lane["policy"] for lane in found["lanes"]] == list(CONTRACT_POLICIES)
     assert found["lanes"][0]["devices"][0]["tasks"] == [3, 4]
     assert found["storage"]["lag_rows"] == 0
@@ -60,7 +60,7 @@ async def test_null_means_the_usual(service: Running) -> None:
     found = await service.post("/api/start", {"workload": None, "policies": None, "load": None, "speed": None})
     assert found["request"]["workload"] == "steady"
     assert found["request"]["load"] == 0.3
-    assert found["request"]["speed"] == 100.0
+    assert found["request"]["speed"] == 20.0
     assert tuple(found["request"]["policies"]) == CONTRACT_POLICIES
 
 

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError
@@ -95,6 +96,15 @@ def resources_of(connection: HTTPConnection) -> Resources:
     if not isinstance(found, Resources):  # pragma: no cover - the lifespan sets it before anything is served
         raise TypeError("the application has no resources: it was not started")
     return found
+
+
+async def _found(connection: HTTPConnection) -> Resources:
+    # A dependency that is no coroutine would be called in another thread, and that takes longer than many an answer.
+    return resources_of(connection)
+
+
+Found = Annotated[Resources, Depends(_found)]
+"""What a route asks for to get the resources."""
 
 
 def live_engine(storage: SimulationDataService, settings: ServiceSettings) -> tuple[Controller, Feed]:

@@ -24,7 +24,7 @@ class ServiceSettings(StorageSettings, LiveSettings):
     shutdown_timeout_s: float = Field(8.0, gt=0, le=600, description="How long the service may take to end when it is told to, in seconds.")
 
     speed: float | Literal["max"] = Field(
-        100.0, description="Speed of a run for which none was asked: simulated seconds per real second, or max for as fast as possible."
+        20.0, description="Speed of a run for which none was asked: simulated seconds per real second, or max for as fast as possible."
     )
 
     health_timeout_s: float = Field(2.0, gt=0, le=60, description="How long a health check waits for the database, in seconds.")

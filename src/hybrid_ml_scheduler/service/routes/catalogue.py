@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.service.answers import BeforeQuery, LimitQuery, RunIdQuery, json_response
 from hybrid_ml_scheduler.service.problems import INVALID_REQUEST, STORAGE_AWAY, STORAGE_BUSY, responses
-from hybrid_ml_scheduler.service.resources import Resources, resources_of
+from hybrid_ml_scheduler.service.resources import Found
 from hybrid_ml_scheduler.service.schemas import PolicyList, StoredModelList, TrainedModelPage
 
 _STORAGE = (INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 router = APIRouter(prefix="/api/v1", tags=["policies and models"])
-Found = Annotated[Resources, Depends(resources_of)]
 
 
 @router.get("/policies", summary="Policies that can be named", response_model=PolicyList)

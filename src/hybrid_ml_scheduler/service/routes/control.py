@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.service.answers import json_response, status_answer
@@ -17,12 +17,11 @@ from hybrid_ml_scheduler.service.problems import (
     UNUSABLE_INPUT,
     responses,
 )
-from hybrid_ml_scheduler.service.resources import Resources, default_request, resources_of
+from hybrid_ml_scheduler.service.resources import Found, default_request
 from hybrid_ml_scheduler.service.schemas import Name, PolicyRequest, SpeedRequest, StartRequest, Status, speed_of
 
 router = APIRouter(tags=["run"])
 _BODY = (UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, UNUSABLE_INPUT)
-Found = Annotated[Resources, Depends(resources_of)]
 
 
 @router.get("/api/status", summary="Where the run stands", response_model=Status)

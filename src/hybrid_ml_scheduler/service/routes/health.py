@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import platform
 import time
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.service.answers import json_response, storage_status
 from hybrid_ml_scheduler.service.problems import STORAGE_AWAY
-from hybrid_ml_scheduler.service.resources import Resources, resources_of
+from hybrid_ml_scheduler.service.resources import Found, Resources
 from hybrid_ml_scheduler.service.schemas import Alive, Health, Info
 from hybrid_ml_scheduler.storage.cache import SharingState
 from hybrid_ml_scheduler.storage.database import newest_revision
 
 router = APIRouter(tags=["health"])
-Found = Annotated[Resources, Depends(resources_of)]
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {STORAGE_AWAY.status: {"model": Health, "description": "The database has been away for too long."}}
 
 

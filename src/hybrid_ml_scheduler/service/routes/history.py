@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import InputError, StorageError
@@ -22,11 +22,10 @@ from hybrid_ml_scheduler.service.problems import (
     InUseError,
     responses,
 )
-from hybrid_ml_scheduler.service.resources import Resources, resources_of
+from hybrid_ml_scheduler.service.resources import Found
 from hybrid_ml_scheduler.service.schemas import PAGE_MAX, Comparative, Deleted, RowPage
 
 router = APIRouter(tags=["history"])
-Found = Annotated[Resources, Depends(resources_of)]
 FormatQuery = Annotated[
     Format, Query(alias="format", description="json: a page, newest rows first. ndjson, csv: all rows in their order, one per line.")
 ]

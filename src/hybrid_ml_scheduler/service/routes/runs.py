@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError, UnknownRunError
@@ -32,7 +32,7 @@ from hybrid_ml_scheduler.service.problems import (
     NotFoundError,
     responses,
 )
-from hybrid_ml_scheduler.service.resources import Resources, resources_of
+from hybrid_ml_scheduler.service.resources import Found, Resources
 from hybrid_ml_scheduler.service.routes.history import FormatQuery, PageLimitQuery
 from hybrid_ml_scheduler.service.schemas import (
     LARGEST_ID,
@@ -48,7 +48,6 @@ from hybrid_ml_scheduler.service.schemas import (
 from hybrid_ml_scheduler.storage.repositories import Run as StoredRun
 
 router = APIRouter(prefix="/api/v1", tags=["runs"])
-Found = Annotated[Resources, Depends(resources_of)]
 _STORAGE = (INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 _OF_RUN = (UNKNOWN_RUN, *_STORAGE)
 PolicyQuery = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="The scheduler, as spelled in the run.")]

@@ -1,0 +1,134 @@
+"""Measure the service as its users see it: a server of its own on a free port and in a temporary folder, and load from another process.
+
+``python benchmarks/service.py [--seconds 10]``; nothing else should be running, for the load takes as much of the machine as the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from websockets.asyncio.client import connect
+
+PATIENCE_S = 600.0
+TASKS_PER_S = 500.0
+
+
+def start(folder: Path) -> tuple[subprocess.Popen[str], str, float]:
+    """Start a server; its address, and seconds from the prompt to the first finished task."""
+    environment = os.environ | {"HMS_DATA_DIR": str(folder), "HMS_SPEED": "1000", "HMS_WS_CLIENTS_MAX": "1000"}
+    began_s = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "hybrid_ml_scheduler", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    address = process.stdout.readline().split()[0]
+    with httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
+        while True:
+            try:
+                if client.get("/api/status").json()["tasks_processed"] > 0:
+                    return process, address, time.monotonic() - began_s
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+
+
+def settle(address: str) -> float:
+    """Let the run go at `TASKS_PER_S`; what it reaches."""
+
+    def rate(client: httpx.Client) -> float:
+        first, began_s = client.get("/api/status").json()["tasks_processed"], time.monotonic()
+        time.sleep(5)
+        return float((client.get("/api/status").json()["tasks_processed"] - first) / (time.monotonic() - began_s))
+
+    with httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
+        speed = 1_000.0 * TASKS_PER_S / max(rate(client), 1.0)
+        client.post("/api/speed", json={"speed": speed}).raise_for_status()
+        return rate(client)
+
+
+async def ask(address: str, path: str, connections: int, seconds: float) -> dict[str, float]:
+    """Ask for one path over several connections that stay open, each as fast as it is answered."""
+    host, port = address.removeprefix("http://").split(":")
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    times_s: list[float] = []
+    sizes: list[int] = []
+    end_s = time.monotonic() + seconds
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port), limit=2**20)
+        while time.monotonic() < end_s:
+            began_s = time.perf_counter()
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 "), head
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+            times_s.append(time.perf_counter() - began_s)
+            sizes.append(length)
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return {
+        "requests_per_s": len(times_s) / seconds,
+        "p50_ms": 1e3 * float(np.quantile(times_s, 0.5)),
+        "p99_ms": 1e3 * float(np.quantile(times_s, 0.99)),
+        "bytes": float(np.mean(sizes)),
+    }
+
+
+async def stream(address: str, clients: int, seconds: float) -> dict[str, float]:
+    """Follow the live stream with many clients."""
+    frames, gaps_s = 0, []
+    end_s = time.monotonic() + seconds
+
+    async def one() -> None:
+        nonlocal frames
+        async with connect(address.replace("http", "ws") + "/ws", open_timeout=PATIENCE_S, compression=None) as socket:
+            await socket.recv()
+            last_s = time.monotonic()
+            while last_s < end_s:
+                await socket.recv()
+                frames += 1
+                gaps_s.append(time.monotonic() - last_s)
+                last_s = time.monotonic()
+
+    await asyncio.gather(*(one() for _ in range(clients)))
+    return {"frames_per_s_and_client": frames / seconds / clients, "gap_p99_ms": 1e3 * float(np.quantile(gaps_s, 0.99))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement")
+    parser.add_argument("--clients", type=int, default=200, help="clients of the live stream")
+    chosen = parser.parse_args()
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="hms-bench-") as folder:
+        process, address, found["prompt_to_first_task_s"] = start(Path(folder))
+        with process:
+            try:
+                found["run_tasks_per_s"] = settle(address)
+                found["status"] = asyncio.run(ask(address, "/api/status", 32, chosen.seconds))
+                found["full_history_1000_rows"] = asyncio.run(ask(address, "/api/full_history", 32, chosen.seconds))
+                found["statistics"] = asyncio.run(ask(address, "/api/history/comparative", 32, chosen.seconds))
+                found["live_stream"] = asyncio.run(stream(address, chosen.clients, chosen.seconds))
+            finally:
+                began_s = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                process.wait(PATIENCE_S)
+                found["sigterm_s"] = time.monotonic() - began_s
+    found["load_average"] = os.getloadavg()[0]
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
