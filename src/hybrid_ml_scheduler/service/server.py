@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Iterator
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +20,11 @@ from fastapi import FastAPI
 from hybrid_ml_scheduler.core.errors import SettingsError
 from hybrid_ml_scheduler.service.app import create_app
 from hybrid_ml_scheduler.service.settings import ServiceSettings
+
+_LOG = logging.getLogger(__name__)
+
+OUT_OF_TIME = 1
+"""Exit code if the service could not end in order within ``HMS_SHUTDOWN_TIMEOUT_S``."""
 
 _BACKLOG = 1_024
 _PING_EVERY_S = 20.0
@@ -70,7 +78,7 @@ def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
             access_log=False,
             server_header=False,
             backlog=_BACKLOG,
-            timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s / 4)),
+            timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s / 8)),
             ws="websockets-sansio",
             ws_max_size=int(settings.ws_message_max_kb * 1e3),
             ws_ping_interval=_PING_EVERY_S,
@@ -100,7 +108,7 @@ async def serve(settings: ServiceSettings, *, start: bool = True, open_browser: 
     server = http_server(app, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _end, server)
+        loop.add_signal_handler(number, _end, server, settings)
     with contextlib.closing(bind(settings)) as listener:
         async with app.router.lifespan_context(app):
             say(app.state.resources.controller.status().run_id, address_of(listener), settings)
@@ -109,10 +117,26 @@ async def serve(settings: ServiceSettings, *, start: bool = True, open_browser: 
             await server.serve(sockets=[listener])
 
 
-def _end(server: uvicorn.Server) -> None:
-    # Asked a second time: wait for no client.
-    server.force_exit = server.should_exit
+def _end(server: uvicorn.Server, settings: ServiceSettings) -> None:
+    if server.should_exit:
+        # Asked a second time: wait for no client.
+        server.force_exit = True
+        return
     server.should_exit = True
+    # Taking up a run, or what a thread does, can last longer than anybody wants to wait. Whatever counts is in the journal.
+    late = threading.Timer(settings.shutdown_timeout_s, _leave, (OUT_OF_TIME,))
+    late.daemon = True
+    late.start()
+
+
+def _leave(code: int = 0) -> NoReturn:
+    """End this process now: threads that still compile or train would keep it for as long as they take, for results that nobody waits for."""
+    if code == OUT_OF_TIME:
+        _LOG.warning("not everything had ended in time; the next start goes on from the last checkpoint and the journal")
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def say(run_id: int | None, address: str, settings: ServiceSettings) -> None:
@@ -141,10 +165,15 @@ def _needs_terminal() -> bool:
 
 
 def run(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False) -> None:
-    """Serve in a fresh event loop; see `serve`."""
+    """Serve in a fresh event loop, and end this process when that is over; see `serve`."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    async def work() -> NoReturn:
+        await serve(settings, start=start, open_browser=open_browser)
+        _leave()
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, start=start, open_browser=open_browser))
+        runner.run(work())
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
