@@ -46,6 +46,7 @@ BLOCK = 250
 """Tasks in a block of the drift table."""
 BLOCKS = range(-2, 6)
 TEACHING_RUNS = 3
+ENERGY_MODEL = "hybrid_ml:hybrid_ml-divisible-energy"
 PRICES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Seconds for a joule, over which the Pareto front is swept."""
 
@@ -202,7 +203,7 @@ def _swapped(workload: Workload, cluster: Cluster, change: float, sums: FloatArr
 def energy_front(seeds: Sequence[int], load: float) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Return mean response (s) and energy per task (J) of every seed, for each price of a joule and for rules."""
     makers: dict[str, Made] = {f"hybrid_ml, {price:g} s/J": partial(_with_energy_price, price) for price in PRICES}
-    makers |= {name: partial(named, name) for name in ("hybrid_ml:hybrid_ml-divisible-energy", "priced", "energy_aware", "gpu_only", "mct", "oracle")}
+    makers |= {name: partial(named, name) for name in (ENERGY_MODEL, "priced", "energy_aware", "gpu_only", "mct", "oracle")}
     found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in makers}
     for seed in seeds:
         workload = generate("steady", seed=seed, load=load)
