@@ -159,6 +159,21 @@ def test_a_shipped_model_recovers_from_drift_and_a_stale_one_is_seen() -> None:
     assert after(policy_of(model, workload, "+offline")) <= 1.05 * after(compile_policy("priced", workload, CLUSTER))
 
 
+def test_the_energy_model_saves_energy_and_costs_no_time() -> None:
+    model = load_model(PRETRAINED / "hybrid_ml-divisible-energy" / "1")
+    workload = generate("steady", seed=37)
+    schedule = simulate(workload, CLUSTER, policy_of(model, workload))
+    ours = measure(workload, CLUSTER, schedule)
+    assert (schedule.decided_by >= FIRST_FALLBACK).mean() < 0.2
+    for name in ("priced", "gpu_only"):
+        theirs = measure(workload, CLUSTER, simulate(workload, CLUSTER, compile_policy(name, workload, CLUSTER)))
+        assert ours["energy_per_task_j"] < 0.85 * theirs["energy_per_task_j"]
+        assert ours["mean_response_s"] < 1.05 * theirs["mean_response_s"]
+    joules_only = broken(model, DAMAGE["counts joules only"])
+    rule = response(workload, compile_policy("priced", workload, CLUSTER))
+    assert response(workload, policy_of(joules_only, workload)) <= 1.05 * rule
+
+
 def test_kinds_are_known_by_name() -> None:
     workload = generate("steady", seed=10_801, n_tasks=300)
     names = workload.tasks.kind_names
