@@ -90,6 +90,23 @@ async def test_a_run_survives_an_orderly_end_of_its_process(data_folder: Path, t
     await same_rows(data_folder, first_id, folder, second_id)
 
 
+async def test_a_run_whose_checkpoint_is_gone_is_marked_as_failed_and_another_starts(data_folder: Path) -> None:
+    async with open_controller(data_folder) as controller:
+        first_id = (await controller.start(REQUEST)).run_id
+        await until(controller, lambda status: status.tasks_processed >= 50)
+        await abandon(controller)
+    folder = data_folder / "journal" / str(first_id)
+    for path in folder.glob("state*.hms"):
+        head, newline, checkpoint = path.read_bytes().partition(b"\n")
+        path.write_bytes(head.replace(b'"lanes"', b'"trains"') + newline + checkpoint)
+    async with open_controller(data_folder) as controller:
+        status = await controller.recover()
+        assert (status.state, status.run_id) == (RunState.FAILED, first_id)
+        assert "checkpoint cannot be used" in str(status.message)
+        await controller.start(RunRequest(policies=("greedy",), seed=SEED, max_tasks=100))
+        assert (await until(controller, ended)).tasks_processed == 100
+
+
 async def test_policies_that_came_and_went_are_still_so_after_a_death(data_folder: Path) -> None:
     async with open_controller(data_folder, checkpoint_interval_s=1e3) as controller:
         await controller.start(RunRequest(policies=("greedy", "priced"), seed=SEED, retrain_every=None))

@@ -494,10 +494,7 @@ class LiveController:
     async def recover(self) -> RunStatus:
         """Go on with the run that was there when the process before this one ended; see `Controller.recover`.
 
-        Raises
-        ------
-        StorageError, ModelError
-            If its checkpoint, or a model that it used, is gone: the run is marked as failed then.
+        If it cannot go on, because its checkpoint or a model that it used is gone, it is marked as failed, and the status says why.
         """
         async with self._lock:
             if self._live is not None:
@@ -510,8 +507,7 @@ class LiveController:
                     await self._recover(unfinished[0])
                 except HmsError as error:
                     await asyncio.to_thread(self._service.end_run, unfinished[0], "failed", str(error))
-                    self._status = replace(RunStatus(RunState.FAILED, unfinished[0].id), message=str(error))
-                    raise
+                    self._status = RunStatus(RunState.FAILED, unfinished[0].id, message=str(error))
             return self._status
 
     async def _recover(self, record: Run) -> None:
