@@ -74,10 +74,14 @@ async def measure(tasks: int, retrain: int | None, speed: float | None, folder: 
         lags.sort()
         print(f"{status.state} {status.message or ''} {status.tasks_processed} tasks, retraining {status.retraining}")
         print(f"journal: {tasks / journal_s:.0f} tasks/s; database too: {tasks / total_s:.0f} tasks/s ({6 * tasks / total_s:.0f} results/s)")
-        print(f"event loop late: p50 {lags[len(lags) // 2] * 1e3:.1f} ms, p99 {lags[int(len(lags) * 0.99)] * 1e3:.1f} ms, most {lags[-1] * 1e3:.0f} ms")
+        print(
+            f"event loop late: p50 {lags[len(lags) // 2] * 1e3:.1f} ms, p99 {lags[int(len(lags) * 0.99)] * 1e3:.1f} ms, most {lags[-1] * 1e3:.0f} ms"
+        )
         print(f"memory {resident_mb():.0f} MB")
         for lane in status.lanes:
-            print(f"  {lane.policy:12s} {lane.finished:8d} finished, mean response {lane.mean_response_s:.2f} s, model {lane.model} {lane.message or ''}")
+            print(
+                f"  {lane.policy:12s} {lane.finished:8d} finished, mean response {lane.mean_response_s:.2f} s, model {lane.model} {lane.message or ''}"
+            )
 
 
 def main() -> None:
