@@ -79,9 +79,8 @@ async def measure(tasks: int, retrain: int | None, speed: float | None, folder: 
         )
         print(f"memory {resident_mb():.0f} MB")
         for lane in status.lanes:
-            print(
-                f"  {lane.policy:12s} {lane.finished:8d} finished, mean response {lane.mean_response_s:.2f} s, model {lane.model} {lane.message or ''}"
-            )
+            mean_s = "unknown" if lane.mean_response_s is None else f"{lane.mean_response_s:.2f} s"
+            print(f"  {lane.policy:12s} {lane.finished:8d} finished, mean response {mean_s}, model {lane.model} {lane.message or ''}")
 
 
 def main() -> None:
