@@ -220,13 +220,11 @@ def compare_on(
     weights = policy.arrays["objective"]
     scores = []
     for by_rule in (False, True):
-        table = known.copy()
-        table[:, [RUNNING, WAITING]] = 0.0
         replay = ScoredRun(
             problem=problem,
             truth=truth,
             rule=made.rule._replace(rule_key=made.rule.rule_key[rows]),
-            book=Book(made.book.user[rows], made.book.klass[rows], table),
+            book=_part_of_book(made.book, rows, known),
             queue=build_queue(len(rows)),
             ends=build_ends(len(rows)),
             guard=build_guard(1, guarded=False),
@@ -243,6 +241,17 @@ def compare_on(
         else:
             scores.append(weighted_objective(measure(part, cluster, schedule_of(problem, replayed, policy.name, 0.0)), weights))
     return scores[0], scores[1]
+
+
+def _part_of_book(book: Book, rows: IntArray, known: FloatArray) -> Book:
+    """Return a book for some jobs with what was known of their users and classes; none of them waits or runs."""
+    user, klass = book.user[rows], book.klass[rows]
+    entries = np.unique(np.concatenate([user, klass]))
+    entries = entries[entries >= 0]
+    table = known[np.append(entries, len(known) - 1)]
+    table[:, [RUNNING, WAITING]] = 0.0
+    places = [np.where(column >= 0, np.searchsorted(entries, column), -1) for column in (user, klass)]
+    return Book(places[0], places[1], table)
 
 
 @cache
