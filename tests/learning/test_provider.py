@@ -41,7 +41,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     policy=st.sampled_from(["hybrid_ml", "rl_agent"]),
     model=st.none() | st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True),
     version=st.none() | st.integers(1, 999_999),
-    backfill=st.sampled_from(["none", "easy", "conservative"]),
+    backfill=st.sampled_from(["none", "easy"]),
     guarded=st.booleans(),
     online=st.booleans(),
 )
@@ -80,7 +80,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("hybrid_ml+", UnknownNameError, "no part of a learned policy"),
         ("hybrid_ml+sjf", UnknownNameError, "no part of a learned policy"),
         ("hybrid_ml+easy+easy", PolicyError, "wrong place"),
-        ("hybrid_ml+easy+conservative", PolicyError, "wrong place"),
+        ("hybrid_ml+conservative", UnknownNameError, "no part of a learned policy"),
         ("hybrid_ml+offline+easy", PolicyError, "wrong place"),
         ("hybrid_ml:", PolicyError, "names no model"),
         ("hybrid_ml:m@", PolicyError, "names no model"),

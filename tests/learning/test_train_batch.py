@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hybrid_ml_scheduler.core.decision import FIRST_FALLBACK, CompiledPolicy
-from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError, InputError, ModelError
+from hybrid_ml_scheduler.core.errors import InputError, ModelError
 from hybrid_ml_scheduler.core.workload import Workload
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.engine.ensemble import predict_ensemble_rows
@@ -75,8 +75,6 @@ def test_a_trained_model_says_where_it_comes_from_and_runs(agent: Model) -> None
         assert simulate(workload, default_cluster(workload), policy).finished.all()
         assert (policy.fallback is None) == ("unguarded" in spelling)
         assert policy.codes["online"] == int("offline" not in spelling)
-    with pytest.raises(IncompatiblePolicyError, match="no reservation for every job"):
-        compile_learned("rl_agent", parse_spelling("rl_agent+conservative"), agent, workload, default_cluster(workload), 0)
 
 
 def test_trees_are_trained_stored_and_served_alike(monkeypatch: pytest.MonkeyPatch) -> None:

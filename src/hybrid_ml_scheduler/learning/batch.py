@@ -11,7 +11,7 @@ import numpy as np
 
 from hybrid_ml_scheduler.core.cluster import Cluster
 from hybrid_ml_scheduler.core.decision import CompiledPolicy, Mechanism
-from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError, ModelError
+from hybrid_ml_scheduler.core.errors import ModelError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload
 from hybrid_ml_scheduler.engine import scored_pool as engine
 from hybrid_ml_scheduler.engine.features.batch import BATCH
@@ -107,16 +107,10 @@ def compile_learned(policy: str, options: Spelling, model: Model, workload: Work
 
     Raises
     ------
-    IncompatiblePolicyError
-        With conservative backfilling, which scored queues do not have.
     ModelError
         If the model is not one for this policy and batch jobs, or damaged.
     """
     card = model.card
-    if options.backfill == "conservative":
-        raise IncompatiblePolicyError(
-            options.text, workload.name, "a scored queue has no reservation for every job; expected +easy or no backfilling"
-        )
     if card.policy != policy or card.kind != "batch":
         raise ModelError(f"model {card.spelling} is for {card.policy} and {card.kind}; expected one for {policy} and batch")
     if card.features != FEATURES[policy]:

@@ -32,13 +32,13 @@ _KINDS = {
 _SPECS = (
     PolicySpec(
         "hybrid_ml",
-        "Learned run times decide order, place and share; [:MODEL[@VERSION]][+easy|+conservative][+unguarded][+offline]",
+        "Learned run times decide order, place and share; [:MODEL[@VERSION]][+easy][+unguarded][+offline]",
         "docs/models.md",
         tuple(_KINDS),
     ),
     PolicySpec(
         "rl_agent",
-        "A scoring rule found by search over whole runs; [:MODEL[@VERSION]][+easy|+conservative][+unguarded][+offline]",
+        "A scoring rule found by search over whole runs; [:MODEL[@VERSION]][+easy][+unguarded][+offline]",
         "docs/models.md",
         tuple(_KINDS),
     ),
@@ -46,8 +46,8 @@ _SPECS = (
 _POLICIES = tuple(spec.name for spec in _SPECS)
 _LAST = "oracle"
 """Stands last among the policies of a comparison."""
-_BACKFILLS = ("none", "easy", "conservative")
-_FORM = "[:MODEL[@VERSION]][+easy|+conservative][+unguarded][+offline]"
+_BACKFILLS = ("none", "easy")
+_FORM = "[:MODEL[@VERSION]][+easy][+unguarded][+offline]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Spelling:
     version : int or None
         Of the model; None for the one in use.
     backfill : str
-        ``none``, ``easy`` or ``conservative``; only for batch jobs on a pool of processors.
+        ``none`` or ``easy``; only for batch jobs on a pool of processors.
     guarded : bool
         Whether a rule stands behind the model.
     online : bool
@@ -98,7 +98,7 @@ def parse_spelling(text: str) -> Spelling:
     Parameters
     ----------
     text : str
-        ``hybrid_ml|rl_agent [:MODEL[@VERSION]] [+easy|+conservative] [+unguarded] [+offline]``; upper and lower case are the same.
+        ``hybrid_ml|rl_agent [:MODEL[@VERSION]] [+easy] [+unguarded] [+offline]``; upper and lower case are the same.
 
     Raises
     ------
