@@ -223,22 +223,25 @@ def _with_energy_price(price: float, workload: Workload, cluster: Cluster) -> Co
 
 
 def save_front(front: dict[str, tuple[FloatArray, FloatArray]], path: Path) -> None:
-    """Draw energy per task against mean response, both with 95 % intervals, as a PNG."""
+    """Draw energy per task against mean response, both with 95 % intervals, as a PNG; policies that are far slower than all prices are named only."""
     from hybrid_ml_scheduler.experiments.plots import BLUE, GREY, VERMILLION, png
+
+    swept = [name for name in front if name.startswith("hybrid_ml, ")]
+    slowest = 1.1 * max(float(front[name][0].mean()) for name in swept)
+    beyond = [f"{name} ({response.mean():.0f} s, {energy.mean():.0f} J)" for name, (response, energy) in front.items() if response.mean() > slowest]
+    front = {name: points for name, points in front.items() if points[0].mean() <= slowest}
 
     with png(path, 7.0, 4.5) as figure:
         axes = figure.add_subplot()
-        swept = [name for name in front if name.startswith("hybrid_ml, ")]
         axes.plot([front[name][0].mean() for name in swept], [front[name][1].mean() for name in swept], color=BLUE, linewidth=1.0)
         for name, (response, energy) in front.items():
             spread = [t_interval(values) for values in (response, energy)]
             error = [0.0 if interval is None else interval.high - interval.estimate for interval in spread]
             color = BLUE if name in swept else VERMILLION if name.startswith("hybrid_ml") else GREY
             axes.errorbar(response.mean(), energy.mean(), xerr=error[0], yerr=error[1], fmt="o", color=color, markersize=4, linewidth=0.8)
-            label = name.removeprefix("hybrid_ml, ") if name in swept else name
+            label = name.removeprefix("hybrid_ml, ") if name in swept else "hybrid_ml-divisible-energy" if name == ENERGY_MODEL else name
             axes.annotate(label, (response.mean(), energy.mean()), xytext=(5, 4), textcoords="offset points", fontsize=7)
-        axes.set_xscale("log")
-        axes.set_xlabel("mean response (s)")
+        axes.set_xlabel("mean response (s)" + (f"; not shown: {', '.join(beyond)}" if beyond else ""))
         axes.set_ylabel("energy per task (J)")
 
 
