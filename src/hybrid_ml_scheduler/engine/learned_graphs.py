@@ -8,6 +8,7 @@ new ones. With exact estimates nothing is planned twice.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,3 +179,11 @@ def decided_by(chosen: Chosen) -> DecidedBy:
 def prepare_learned(policy: CompiledPolicy, problem: Problem, truth: Law) -> _LearnedRun:
     """Plan, and return what carries the plan out on a fresh state; its ``record`` says what was planned."""
     return _LearnedRun(policy, problem, truth)
+
+
+@cache
+def warm_up_learned() -> None:
+    """Compile what a run of a learned policy calls beside the plan, or load it from the cache."""
+    guard = build_guard(1, guarded=True, cold=False)
+    note_outcome(guard, 0, 0.0, 0.0)
+    who_decides(guard)

@@ -212,6 +212,8 @@ def warm_up(policy: CompiledPolicy) -> None:
     if policy.mechanism is Mechanism.SCORED_POOL:
         scored_run.warm_up_scored()
         return
+    if policy.codes.get("planner") == learned_graphs.PLANNER:
+        learned_graphs.warm_up_learned()
     dynamic = policy.mechanism is Mechanism.POOL and policy.codes["order"] in DYNAMIC_ORDERS
     _warm_up(policy.mechanism, dynamic, policy.codes.get("backfill", 0))
 

@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -293,6 +294,7 @@ def _steps_forward(vector: int, curve: Sequence[CurvePoint]) -> list[dict[str, A
 
 def train_history(request: TrainingRequest, tell: Step, *, sizes: tuple[int, int] = (N_TRAINING, N_VALIDATION)) -> Model:
     """Fit the variances of ``hybrid_ml`` and choose when to plan anew."""
+    began = time.monotonic()
     tell("run times observed under dmda", None)
     training, validation = _both(request.workloads, sizes)
     variances = fit_variances([_observed(*_wrong(number, case)) for number, case in enumerate(training)])
@@ -309,7 +311,7 @@ def train_history(request: TrainingRequest, tell: Step, *, sizes: tuple[int, int
         score = float(np.mean(np.log(ratios)))
         tried.append((score, number, model))
         best = min(entry[0] for entry in tried)
-        tell("thresholds", CurvePoint(number, number + 1, 0.0, score, score, best))
+        tell("thresholds", CurvePoint(number, number + 1, time.monotonic() - began, score, score, best))
     score, _, model = min(tried, key=lambda entry: entry[:2])
     curve = [{"correction": c, "delay": d, "validation": s} for (c, d), (s, _, _) in zip(product(_CORRECTIONS, _DELAYS), tried, strict=True)]
     return replace(
