@@ -28,6 +28,7 @@ def summary(by_policy, seeds=4):
         workload=lambda run: workload,
         generated=True,
         load=None,
+        objective=None,
     )
     return summarise(stage, by_policy, np.full((len(by_policy), len(by_policy)), 0.25), {})
 
