@@ -44,7 +44,7 @@ async def test_a_run_that_dies_again_and_again_leaves_the_rows_of_one_that_does_
     folder = tmp_path / "second"
     rng = np.random.default_rng(5)
     second_id = None
-    least = 0
+    least, reached_s = 0, 0.0
     for kill in range(8):
         # Checkpoints at every seam, or hardly ever: what is done again differs.
         async with open_controller(folder, checkpoint_interval_s=0.0 if kill % 2 else 1e3) as controller:
@@ -55,10 +55,14 @@ async def test_a_run_that_dies_again_and_again_leaves_the_rows_of_one_that_does_
                 assert recovered.run_id == second_id
                 # What was counted once is counted from the beginning.
                 assert recovered.tasks_processed >= least
+                assert recovered.time_s >= reached_s
             goal = least + int(rng.integers(5, 90))
             status = await until(controller, lambda status, goal=goal: status.tasks_processed >= goal or ended(status))  # type: ignore[misc]
             assert not ended(status)
             least = controller.status().tasks_processed
+            # The last step may not have been written yet when it died.
+            rows = journal_rows(folder, second_id or 0, Stream.TASKS)
+            reached_s = float(rows["arrival_s"].cast(float).max() or 0.0)  # type: ignore[arg-type]
             await abandon(controller)
     async with open_controller(folder) as controller:
         await controller.recover()

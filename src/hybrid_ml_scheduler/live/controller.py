@@ -395,7 +395,8 @@ class LiveController:
             run_id=live.record.id,
             tasks_processed=live.ledger.processed,
             tasks_arrived=live.ledger.arrived,
-            time_s=live.group.time_s,
+            # Until a resumed run is back where it was, what it does is a repetition.
+            time_s=max(live.group.time_s, live.catch_up_s),
             speed=live.speed,
             request=live.request,
             lanes=live.lanes,
@@ -586,6 +587,9 @@ class LiveController:
     async def _learn_one(self, live: _Live, policy: str, model: str, lanes: int) -> None:
         rows = self._settings.training_rows
         window = await self._service.training_window(live.record.id, rows * lanes)
+        if not len(window):
+            # The database answers, but the run's first rows are still on their way to it: the next time.
+            return
         trained = await asyncio.to_thread(train, model, window, policy, live.group.stream.cluster, self._store, rows)
         chosen = await asyncio.to_thread(self._choose, live.group.stream, live.request, policy, trained.model)
         if policy not in live.group.lanes:
