@@ -140,6 +140,25 @@ async def test_two_runs_are_compared_by_scheduler(make_settings: MakeSettings) -
         assert greedy.response_ratio == greedy.second.mean_response_s / greedy.first.mean_response_s  # type: ignore[operator]
 
 
+async def test_runs_are_listed_while_their_first_rows_are_on_the_way(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    async with SimulationDataService(settings) as service:
+        stored = [await filled(service, 1) for _ in range(3)]
+    service = SimulationDataService(settings)
+    await service.open(drain=False)
+    try:
+        coming = new_run(service)
+        service.begin_run(coming)
+        everything = [coming.id, *stored[::-1]]
+        assert [run.id for run in await service.runs()] == everything
+        assert [run.id for run in await service.runs(limit=2)] == everything[:2]
+        assert [run.id for run in await service.runs(limit=2, before=everything[1])] == everything[2:]
+        assert [run.id for run in await service.runs(before=coming.id)] == stored[::-1]
+        assert await service.runs(workload="other") == []
+    finally:
+        await service.close()
+
+
 async def test_runs_are_listed_newest_first_by_page_and_filter(make_settings: MakeSettings) -> None:
     async with SimulationDataService(make_settings()) as service:
         runs = [await filled(service, 1) for _ in range(5)]

@@ -341,9 +341,15 @@ class SimulationDataService(TrainingSource):
         return [Run.from_dict(self.journals.description(run_id)) for run_id in reversed(self.journals.runs())]
 
     async def runs(self, *, before: int | None = None, limit: int = 50, state: str | None = None, workload: str | None = None) -> list[Run]:
-        """Return runs, newest first; see `RunRepository.page`."""
+        """Return runs, newest first; see `RunRepository.page`. Those whose first rows are still on their way to the database are among them."""
         async with self.database.read() as session:
-            return await RunRepository(session, self.database.dialect).page(before=before, limit=limit, state=state, workload=workload)
+            page = await RunRepository(session, self.database.dialect).page(before=before, limit=limit, state=state, workload=workload)
+        there = {run.id for run in page}
+        # Behind a full page the database may have further runs, known here or not.
+        last = page[-1].id if page and len(page) >= limit else 0
+        coming = [run for run in self.local_runs() if run.id not in there and last < run.id and (before is None or run.id < before)]
+        coming = [run for run in coming if state in (None, run.state) and workload in (None, run.workload)]
+        return sorted([*page, *coming], key=lambda run: -run.id)[:limit]
 
     async def run(self, run_id: int) -> Run:
         """Return one run.
