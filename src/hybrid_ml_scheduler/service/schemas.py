@@ -96,7 +96,7 @@ class Device(_Answer):
     tasks: list[int] = Field(description="Tasks on it, at most 64.")
 
 
-class Lane(_Answer):
+class LaneSummary(_Answer):
     """How one policy is doing; null where nothing is known."""
 
     policy: str
@@ -109,12 +109,17 @@ class Lane(_Answer):
     p95_response_s: float | None = Field(description="Over the newest finished tasks, in simulated seconds.")
     utilization_cpu: float | None = Field(description="Share of cores in use, 0 to 1.")
     utilization_gpu: float | None = Field(description="Share of GPUs in use, 0 to 1.")
-    devices: list[Device]
     energy_j: float | None = Field(description="Busy energy of the finished tasks, in joules.")
     model: str | None = Field(description="Model in use, name@version.")
     fallback_share: float | None = Field(description="Share of the newest decisions that the rule behind a learned policy took, 0 to 1.")
     regret_to_oracle: float | None = Field(description="Mean response time over the oracle's, minus one, over the newest tasks.")
     message: str | None = None
+
+
+class Lane(LaneSummary):
+    """How one policy and its devices are doing; null where nothing is known."""
+
+    devices: list[Device]
 
 
 class RunRequestAnswer(_Answer):
