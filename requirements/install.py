@@ -72,6 +72,7 @@ def run_logged(command: list[str], log_path: Path, total: int, title: str, lock:
     say(title, end="" if on_terminal else "\n")
     started_s = shown_s = time.monotonic()
     seen = 0
+    remarks = []
     # pip inherits the lock: should we be killed, nobody else starts before it has ended as well.
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True, errors="replace", pass_fds=(lock.fileno(),)
@@ -82,7 +83,9 @@ def run_logged(command: list[str], log_path: Path, total: int, title: str, lock:
             news = line.strip()
             if news.startswith("Collecting "):
                 seen += 1
-            elif not re.match(r"Downloading |Installing |Preparing |Building ", news):
+            elif news.startswith("page: not built"):
+                remarks.append(news)
+            elif not re.match(r"Downloading |Installing |Preparing |Building |page: ", news):
                 continue
             news = news.partition(" (from ")[0]
             news = news if len(news) < 60 else news[:57] + "..."
@@ -93,6 +96,8 @@ def run_logged(command: list[str], log_path: Path, total: int, title: str, lock:
                 say(f"      {seen}/{total} {news}")
     if on_terminal:
         say(f"\r\033[K{title} {time.monotonic() - started_s:.0f} s")
+    for remark in remarks:
+        say(f"      {remark}")
     if process.returncode != 0:
         tail = "\n".join("  " + line for line in log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES_SHOWN:])
         raise InstallError(f"pip failed; the end of its output ({log_path} has all of it):\n{tail}")
@@ -159,7 +164,9 @@ def install(root: Path, venv: Path, pins: str, lock: TextIO) -> None:
     pip_install = [*pip, "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--no-deps"]
     from_pins = [*pip_install, "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)]
     run_logged(from_pins, log_path, total, f"[2/3] {total} packages, pinned in requirements/{pins}.txt ...", lock)
-    run_logged([*pip_install, "--no-build-isolation", "--editable", str(root)], log_path, 1, "[3/3] the package itself ...", lock)
+    run_logged(
+        [*pip_install, "--no-build-isolation", "--verbose", "--editable", str(root)], log_path, 1, "[3/3] the package itself, with its page ...", lock
+    )
     # What the tests need includes what running needs, in the same versions.
     for name in ("run", "dev") if pins == "dev" else ("run",):
         (venv / f"hms-{name}.stamp").write_bytes(stamp_of(root, name))

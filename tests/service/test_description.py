@@ -64,7 +64,7 @@ async def test_numbers_in_requests_have_bounds(service: Running) -> None:
 
 
 async def test_the_pages(service: Running) -> None:
-    page = await service.client.get("/")
+    page = await service.client.get("/status")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert "api/status" in page.text

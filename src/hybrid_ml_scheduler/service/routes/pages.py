@@ -1,14 +1,16 @@
-"""What a browser gets: the status page, and what problems mean."""
+"""What a browser gets: the dashboard, the status page, and what problems mean."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi import Path as PathParameter
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from hybrid_ml_scheduler.service.page import PageFile, built_page
 from hybrid_ml_scheduler.service.problems import KINDS, NOT_FOUND, NotFoundError, responses
 
 router = APIRouter(tags=["pages"])
@@ -18,12 +20,58 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Accept-Encoding",
+}
+
+
+def _sent(request: Request, file: PageFile) -> Response:
+    headers = {**_PAGE_HEADERS, "Cache-Control": file.caching, "ETag": file.tag}
+    if file.tag in [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    coding = request.headers.get("accept-encoding", "")
+    if file.compressed is not None and "gzip" in coding and "gzip;q=0" not in coding.replace(" ", ""):
+        return Response(file.compressed, headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)
+    return Response(file.content, headers=headers, media_type=file.media_type)
 
 
 @router.get("/", include_in_schema=False)
-async def page() -> Response:
+async def page(request: Request) -> Response:
+    """The dashboard, or the status page where it is not built."""
+    files = await asyncio.to_thread(built_page)
+    if "index.html" in files:
+        return _sent(request, files["index.html"])
+    return HTMLResponse(_STATUS_PAGE, headers=_HEADERS)
+
+
+@router.get("/status", include_in_schema=False)
+async def status_page() -> Response:
     """A plain page that shows `/api/status`."""
     return HTMLResponse(_STATUS_PAGE, headers=_HEADERS)
+
+
+async def _file(request: Request, name: str) -> Response:
+    files = await asyncio.to_thread(built_page)
+    if name not in files:
+        raise NotFoundError("there is no such file of the page; expected one that the page at / names")
+    return _sent(request, files[name])
+
+
+@router.get("/icon.svg", include_in_schema=False)
+async def icon(request: Request) -> Response:
+    """The sign in the tab of a browser."""
+    return await _file(request, "icon.svg")
+
+
+@router.get("/assets/{name}", include_in_schema=False)
+async def asset(request: Request, name: Annotated[str, PathParameter(max_length=200)]) -> Response:
+    """A file of the dashboard; its name holds a hash of its content."""
+    return await _file(request, f"assets/{name}")
 
 
 @router.get("/problems/{name}", summary="What a kind of problem means", response_class=PlainTextResponse, responses=responses(NOT_FOUND))
