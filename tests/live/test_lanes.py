@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hybrid_ml_scheduler.core.streams import features_array
 from hybrid_ml_scheduler.live.lanes import spelled_features
+from hybrid_ml_scheduler.storage.chunk import features_array
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 17)), elements=st.floats(allow_infinity=False)))
 def test_features_are_spelled_exactly(rows: np.ndarray) -> None:
-    np.testing.assert_array_equal(features_array(spelled_features(rows)), rows)
+    np.testing.assert_array_equal(features_array(pl.Series(spelled_features(rows))), rows)

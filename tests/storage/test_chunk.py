@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_ml_scheduler.core.errors import JournalError, StorageError
-from hybrid_ml_scheduler.core.streams import STREAM_COLUMNS, ResultStatus, RunBatch, Stream, features_array, features_text, gpus_text
-from hybrid_ml_scheduler.storage.chunk import Chunk, encode, header_line
+from hybrid_ml_scheduler.core.streams import STREAM_COLUMNS, ResultStatus, RunBatch, Stream, features_text, gpus_text
+from hybrid_ml_scheduler.storage.chunk import Chunk, encode, features_array, header_line
 from hybrid_ml_scheduler.storage.schema import STREAM_TABLES
 from storage_cases import make_batch
 
@@ -98,10 +99,12 @@ def test_damaged_lines_are_named(damage: bytes) -> None:
 
 def test_features_are_exact_and_even() -> None:
     values = np.array([[0.1, np.nan, -1e-300], [1 / 3, 2.0, np.inf]])
-    assert np.array_equal(features_array(features_text(values)), values, equal_nan=True)
-    assert features_array([]).shape == (0, 0)
+    assert np.array_equal(features_array(pl.Series(features_text(values))), values, equal_nan=True)
+    assert features_array(pl.Series([], dtype=pl.String)).shape == (0, 0)
     with pytest.raises(ValueError, match="rows of 1 to 2 features"):
-        features_array(["1.0", "1.0 2.0"])
+        features_array(pl.Series(["1.0", "1.0 2.0"]))
+    with pytest.raises(ValueError, match="features that are no numbers"):
+        features_array(pl.Series(["1.0 one"]))
 
 
 def test_gpus_are_spelled() -> None:

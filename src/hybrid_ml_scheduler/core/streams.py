@@ -245,22 +245,3 @@ def features_text(rows: NDArray[np.float64]) -> list[str]:
     list of str
     """
     return [" ".join(map(repr, row)) for row in rows.tolist()]
-
-
-def features_array(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Undo `features_text`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, n_features)
-
-    Raises
-    ------
-    ValueError
-        If the rows differ in length or hold anything but numbers.
-    """
-    rows = [text.split() for text in texts]
-    widths = {len(row) for row in rows}
-    if len(widths) > 1:
-        raise ValueError(f"rows of {min(widths)} to {max(widths)} features in one window; expected equal numbers")
-    return np.array(rows, dtype=np.float64).reshape(len(rows), widths.pop() if widths else 0)

@@ -96,6 +96,15 @@ def status_answer(resources: Resources, status: RunStatus | None = None) -> dict
     }
 
 
+def status_json(resources: Resources) -> bytes:
+    """Return `status_answer` as JSON; encoded anew only if something has changed, for it is asked for far more often than that."""
+    status, storage = resources.controller.status(), storage_status(resources.storage)
+    kept = resources.encoded_status
+    if kept is None or kept[0] is not status or kept[1] != storage:
+        kept = resources.encoded_status = (status, storage, to_json(status_answer(resources, status)))
+    return kept[2]
+
+
 def _known(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 

@@ -15,7 +15,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError
-from hybrid_ml_scheduler.live.contract import Controller, Feed, RunRequest, RunState
+from hybrid_ml_scheduler.live.contract import Controller, Feed, RunRequest, RunState, RunStatus
 from hybrid_ml_scheduler.service.cache import AnswerCache
 from hybrid_ml_scheduler.service.connections import ConnectionManager
 from hybrid_ml_scheduler.service.settings import ServiceSettings
@@ -57,6 +57,8 @@ class Resources:
     process_id: str
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_s: float = field(default_factory=time.monotonic)
+    encoded_status: tuple[RunStatus, dict[str, Any], bytes] | None = None
+    """The last status that was sent, how the way into the database was then, and both as JSON."""
     _database_away_since_s: float | None = None
 
     async def run_id(self, wanted: int | None = None) -> int | None:

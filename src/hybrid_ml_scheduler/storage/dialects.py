@@ -31,8 +31,6 @@ class DatabaseDialect(ABC):
     """One kind of database."""
 
     name: str
-    parameters_at_once: int
-    """How many values one statement may carry."""
 
     def __init__(self, settings: StorageSettings) -> None:
         self.settings = settings
@@ -98,7 +96,6 @@ class PostgresDialect(DatabaseDialect):
     """PostgreSQL, through asyncpg."""
 
     name = "postgresql"
-    parameters_at_once = 32_000
 
     def engine(self, *, writes: bool) -> AsyncEngine:
         """Return a pool; the server refuses writes on connections for reading."""
@@ -181,7 +178,6 @@ class SqliteDialect(DatabaseDialect):
     """SQLite, the embedded default, through aiosqlite."""
 
     name = "sqlite"
-    parameters_at_once = 30_000
 
     def engine(self, *, writes: bool) -> AsyncEngine:
         """Return a pool over the file, whose folder is made if need be."""
@@ -233,7 +229,9 @@ class SqliteDialect(DatabaseDialect):
     async def insert_chunk(self, connection: AsyncConnection, table: Table, chunk: Chunk) -> None:
         """Insert with one prepared statement."""
         marks = ", ".join("?" * len(chunk.names))
-        await connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(chunk.names)}) VALUES ({marks})", chunk.rows())  # noqa: S608 - our own names
+        statement = f"INSERT INTO {table.name} ({', '.join(chunk.names)}) VALUES ({marks})"  # noqa: S608 - our own names
+        for rows in chunk.rows():
+            await connection.exec_driver_sql(statement, rows)
 
     async def prepare_bulk(self, connection: AsyncConnection) -> None:
         """Nothing to do: see ``synchronous``."""

@@ -141,14 +141,17 @@ class Journal:
         first = read_json(folder / RUN_FILE).get("first_seq", {})
         self._lock = threading.RLock()
         self._tails = {stream: _Tail(folder, stream, int(first.get(stream.value, 0))) for stream in Stream}
+        self._positions = {stream: tail.next_seq for stream, tail in self._tails.items()}
         self._unsynced: set[Stream] = set()
         self._synced_s = time.monotonic()
         self._closed = False
 
     def positions(self) -> dict[Stream, int]:
-        """Return how many rows of each stream are there (the number of the next one)."""
-        with self._lock:
-            return {stream: tail.next_seq for stream, tail in self._tails.items()}
+        """Return how many rows of each stream are there (the number of the next one).
+
+        Waits for nobody: rows that are being added are not there yet.
+        """
+        return dict(self._positions)
 
     def append(self, batch: RunBatch) -> dict[Stream, int]:
         """Add rows, all of them or none.
@@ -181,6 +184,7 @@ class Journal:
                 if rows:
                     lines[stream] = (encode(stream, self.run_id, tail.next_seq, columns), rows)
             self._add(lines)
+            self._positions = {stream: tail.next_seq for stream, tail in self._tails.items()}
             return self.positions()
 
     def _add(self, lines: Mapping[Stream, tuple[bytes, int]]) -> None:

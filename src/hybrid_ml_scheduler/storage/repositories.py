@@ -6,6 +6,7 @@ that grows, no row twice on two pages.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,11 +147,10 @@ class Repository:
         if not rows:
             return
         keys = [column.name for column in table.primary_key]
-        step = max(1, self.dialect.parameters_at_once // len(rows[0]))
-        for start in range(0, len(rows), step):
-            insert = self.dialect.insert(table).values([dict(row) for row in rows[start : start + step]])
-            changed = {name: insert.excluded[name] for name in rows[0] if name not in {*keys, *keep}}
-            await self.session.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed))
+        # The rows are parameters, not a part of the statement, which is compiled once whatever their number.
+        insert = self.dialect.insert(table)
+        changed = {name: insert.excluded[name] for name in rows[0] if name not in {*keys, *keep}}
+        await self.session.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), [dict(row) for row in rows])
 
 
 class RunRepository(Repository):
@@ -350,8 +350,9 @@ class TrainingDataRepository(StreamRepository):
 
     async def window(self, run_id: int, rows: int) -> pl.DataFrame:
         """Return the newest rows, at most so many, oldest first."""
-        found = _tuples((await self.session.execute(self.newest_query(run_id, rows))).all())
-        return frame_of(self.stream, self.names, reversed(found))
+        found = (await self.session.execute(self.newest_query(run_id, rows))).all()
+        # Tens of thousands of rows: the event loop does not wait for them.
+        return await asyncio.to_thread(lambda: frame_of(self.stream, self.names, reversed(_tuples(found))))
 
 
 REPOSITORIES: dict[Stream, type[StreamRepository]] = {

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.core.errors import InputError, StorageBusyError, StorageError, StorageUnavailableError, UnknownRunError
-from hybrid_ml_scheduler.core.streams import Columns, ResultSink, RunBatch, Stream, TrainingSource, TrainingWindow, features_array
+from hybrid_ml_scheduler.core.streams import Columns, ResultSink, RunBatch, Stream, TrainingSource, TrainingWindow
 from hybrid_ml_scheduler.storage.aggregates import Totals
 from hybrid_ml_scheduler.storage.check import CheckReport, check
-from hybrid_ml_scheduler.storage.chunk import to_columns
+from hybrid_ml_scheduler.storage.chunk import features_array, to_columns
 from hybrid_ml_scheduler.storage.database import Database
 from hybrid_ml_scheduler.storage.drain import Drainer, DrainState
 from hybrid_ml_scheduler.storage.journal import Journal, JournalStore, SavedState
@@ -440,13 +440,13 @@ class SimulationDataService(TrainingSource):
         try:
             async with self.database.read() as session:
                 frame = await TrainingDataRepository(session, self.database.dialect).window(run_id, rows)
-            return _window(frame, "database")
+            return await asyncio.to_thread(_window, frame, "database")
         except (StorageUnavailableError, StorageBusyError):
             if run_id not in self.journals.runs():
                 raise
         chunks = await asyncio.to_thread(self.journals.newest, run_id, Stream.TRAINING, rows)
         empty = pl.DataFrame(schema={"features": pl.String()})
-        return _window(pl.concat([chunk.frame for chunk in chunks]) if chunks else empty, "journal")
+        return await asyncio.to_thread(_window, pl.concat([chunk.frame for chunk in chunks]) if chunks else empty, "journal")
 
     async def add_model(self, name: str, state: str, *, rows: int, source: str, **values: Any) -> int:
         """Enter a model that was trained, or failed to be, into the registry.
@@ -584,4 +584,4 @@ def _window(frame: pl.DataFrame, source: str) -> TrainingWindow:
     columns = {}
     for name, values in to_columns(frame.drop("features")).items():
         columns[name] = np.array(values, dtype=object) if isinstance(values, list) else values
-    return TrainingWindow(columns, features_array(frame["features"].to_list()), source)
+    return TrainingWindow(columns, features_array(frame["features"]), source)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hybrid_ml_scheduler.service.answers import json_response, status_answer
+from hybrid_ml_scheduler.service.answers import json_response, raw_json, status_answer, status_json
 from hybrid_ml_scheduler.service.problems import (
     ALREADY_RUNNING,
     INVALID_REQUEST,
@@ -27,7 +27,7 @@ _BODY = (UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, UNUSABLE_INPUT)
 @router.get("/api/status", summary="Where the run stands", response_model=Status)
 async def status(resources: Found) -> Response:
     """State, tasks processed, lanes with their queues and devices, retraining, and how far the database is behind."""
-    return json_response(status_answer(resources))
+    return raw_json(status_json(resources))
 
 
 @router.post("/api/start", summary="Start a run", response_model=Status, responses=responses(ALREADY_RUNNING, *_BODY))
