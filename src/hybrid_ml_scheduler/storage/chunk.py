@@ -221,7 +221,7 @@ def features_array(texts: pl.Series) -> NDArray[np.float64]:
     numbers = texts.str.split(" ")
     widths = numbers.list.len()
     if widths.n_unique() > 1:
-        raise ValueError(f"rows of {widths.min()} to {widths.max()} features in one window; expected equal numbers")
+        raise ValueError(f"rows of {widths.min()!r} to {widths.max()!r} features in one window; expected equal numbers")
     try:
         return numbers.explode(empty_as_null=True, keep_nulls=True).cast(pl.Float64).to_numpy().reshape(len(texts), -1)
     except pl.exceptions.InvalidOperationError as error:
