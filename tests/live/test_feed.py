@@ -51,6 +51,19 @@ async def test_a_snapshot_is_bounded_and_names_what_there_is() -> None:
     assert feed.snapshot(["run"]) == []
 
 
+async def test_nothing_of_the_run_before_reaches_a_follower_once_another_one_begins() -> None:
+    feed = LiveFeed()
+    follower = feed.subscribe(["run", "lanes", "tasks"], 100.0)
+    feed.publish("lanes", {"run": 1})
+    feed.publish_tasks([{"task_id": 1}], 1, 0.0)
+    feed.forget()
+    feed.publish("run", {"run": 2})
+    feed.publish_tasks([{"task_id": 2}], 1, 0.0)
+    run, tasks = sorted(await asyncio.wait_for(anext(follower), PATIENCE_S), key=lambda message: message.topic)
+    assert run.body == {"run": 2}
+    assert (tasks.body["finished"], tasks.body["results"]) == ([{"task_id": 2}], 1)
+
+
 async def test_closing_ends_a_wait_and_is_forgotten() -> None:
     feed = LiveFeed()
     follower = feed.subscribe(["run"], 10.0)

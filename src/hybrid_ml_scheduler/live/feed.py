@@ -60,10 +60,12 @@ class LiveFeed:
         self._latest["tasks"] = Message(MESSAGE_VERSION, next(self._seq), "tasks", body)
 
     def forget(self) -> None:
-        """Begin anew, with a new run."""
+        """Begin anew, with a new run; followers get nothing of the one before any more."""
         self._latest.clear()
         self._tasks.clear()
         self._results = 0
+        for follower in self._followers:
+            follower.forget()
 
     def snapshot(self, topics: Iterable[str]) -> list[Message]:
         """Return the present state of some topics.
@@ -127,6 +129,11 @@ class LiveSubscription:
         results = count + (int(before.body["results"]) if before else 0)
         self._waiting["tasks"] = Message(MESSAGE_VERSION, seq, "tasks", {"finished": kept, "results": results, "total": total, "time_s": time_s})
         self._news.set()
+
+    def forget(self) -> None:
+        """Leave out what waits: what it is about is over."""
+        self._waiting.clear()
+        self._news.clear()
 
     def __aiter__(self) -> Self:
         """Return itself."""

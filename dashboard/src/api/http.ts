@@ -1,0 +1,75 @@
+/** Requests to the service. Every error is one of two: the service said no (`ProblemError`), or it could not be reached (`AwayError`). */
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail?: string;
+  readonly errors?: readonly { readonly location?: string; readonly message?: string }[];
+}
+
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.name = "ProblemError";
+  }
+}
+
+export class AwayError extends Error {
+  constructor() {
+    super("The service does not answer.");
+    this.name = "AwayError";
+  }
+}
+
+type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** The address of a resource; below the page's own, so that a proxy may put both under a path. */
+export function address(path: string, query: Query = {}): string {
+  const url = new URL(path.replace(/^\//, ""), document.baseURI.replace(/#.*$/, ""));
+  for (const [name, value] of Object.entries(query)) if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
+  return url.toString();
+}
+
+let bearer: string | null = null;
+
+/** Send this token with every request from now on; null: none. */
+export function setToken(token: string | null): void {
+  bearer = token;
+}
+
+export async function request<T>(method: string, path: string, options: { query?: Query; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (options.body !== undefined) headers["content-type"] = "application/json";
+  if (bearer !== null) headers["authorization"] = `Bearer ${bearer}`;
+  let response: Response;
+  try {
+    response = await fetch(address(path, options.query), {
+      method,
+      headers,
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new AwayError();
+  }
+  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+  const kind = response.headers.get("content-type") ?? "";
+  if (kind.includes("json")) throw new ProblemError((await response.json()) as Problem);
+  throw new ProblemError({ type: "about:blank", title: response.statusText || `status ${response.status}`, status: response.status });
+}
+
+export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>
+  request<T>("GET", path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) });
+export const post = <T>(path: string, body: unknown = {}): Promise<T> => request<T>("POST", path, { body });
+export const del = <T>(path: string, query?: Query): Promise<T> => request<T>("DELETE", path, query ? { query } : {});
+
+/** What to tell a reader about an error. */
+export function reason(error: unknown): string {
+  if (error instanceof ProblemError) {
+    const first = error.problem.errors?.[0]?.message;
+    return first && !error.message.includes(first) ? `${error.message}: ${first}` : error.message;
+  }
+  return error instanceof Error ? error.message : String(error);
+}

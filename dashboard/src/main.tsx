@@ -1,0 +1,18 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { initTheme } from "./lib/theme";
+import { startLive } from "./store/live";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/components.css";
+
+initTheme();
+startLive();
+const root = document.getElementById("root");
+if (!root) throw new Error("the page has no place to draw in");
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

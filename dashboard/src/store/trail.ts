@@ -1,0 +1,69 @@
+/**
+ * How every policy has done over time, in bounded memory: when it is full, every other point is dropped, and from then on only every other one is taken.
+ * So the whole run is always there, evenly, with `MOST / 2` to `MOST` points.
+ */
+import type { Lane } from "./messages";
+
+export const TRAIL_METRICS = ["mean_response_s", "p95_response_s", "regret_to_oracle", "queue_length", "utilization_cpu", "utilization_gpu", "fallback_share"] as const;
+export type TrailMetric = (typeof TRAIL_METRICS)[number];
+
+export class Trail {
+  time_s: number[] = [];
+  /** By policy and metric; null where nothing was known. As long as `time_s`. */
+  readonly values = new Map<string, Record<TrailMetric, (number | null)[]>>();
+  private stride = 1;
+  private skipped = 0;
+
+  constructor(readonly most: number) {}
+
+  clear(): void {
+    this.time_s = [];
+    this.values.clear();
+    this.stride = 1;
+    this.skipped = 0;
+  }
+
+  /** Take a point; time that does not go on is left out. */
+  push(time_s: number, lanes: readonly Lane[]): void {
+    const last = this.time_s.at(-1);
+    if (last !== undefined && time_s <= last) return;
+    if (++this.skipped < this.stride) return;
+    this.skipped = 0;
+    for (const lane of lanes) {
+      let columns = this.values.get(lane.policy);
+      if (!columns) {
+        columns = Object.fromEntries(TRAIL_METRICS.map((name) => [name, new Array<number | null>(this.time_s.length).fill(null)])) as Record<
+          TrailMetric,
+          (number | null)[]
+        >;
+        this.values.set(lane.policy, columns);
+      }
+      for (const name of TRAIL_METRICS) columns[name].push(lane[name]);
+    }
+    this.time_s.push(time_s);
+    for (const columns of this.values.values())
+      for (const name of TRAIL_METRICS) if (columns[name].length < this.time_s.length) columns[name].push(null);
+    if (this.time_s.length >= this.most) this.halve();
+  }
+
+  private halve(): void {
+    const kept = (_: unknown, place: number): boolean => place % 2 === 1;
+    this.time_s = this.time_s.filter(kept);
+    for (const columns of this.values.values()) for (const name of TRAIL_METRICS) columns[name] = columns[name].filter(kept);
+    this.stride *= 2;
+  }
+}
+
+/** The newest points only, each of them. */
+export class Window extends Trail {
+  override push(time_s: number, lanes: readonly Lane[]): void {
+    super.push(time_s, lanes);
+    while (this.time_s.length > this.most - 2) {
+      this.time_s.shift();
+      for (const [policy, columns] of this.values) {
+        for (const name of TRAIL_METRICS) columns[name].shift();
+        if (columns.queue_length.every((value) => value === null)) this.values.delete(policy);
+      }
+    }
+  }
+}
