@@ -87,23 +87,37 @@ async def ask(address: str, path: str, connections: int, seconds: float) -> dict
 
 
 async def stream(address: str, clients: int, seconds: float) -> dict[str, float]:
-    """Follow the live stream with many clients."""
-    frames, gaps_s = 0, []
-    end_s = time.monotonic() + seconds
+    """Follow the live stream with many clients, and see how long after the first of them each has got the same frame."""
+    times_s: dict[str, list[float]] = {}
+    sizes: list[int] = []
+    gaps_s: list[float] = []
+    counts = [0] * clients
+    connected = asyncio.Barrier(clients)
 
-    async def one() -> None:
-        nonlocal frames
-        async with connect(address.replace("http", "ws") + "/ws", open_timeout=PATIENCE_S, compression=None) as socket:
+    async def one(number: int) -> None:
+        async with connect(address.replace("http", "ws") + "/ws", open_timeout=PATIENCE_S, compression=None, max_size=None) as socket:
             await socket.recv()
+            await connected.wait()
             last_s = time.monotonic()
+            end_s = last_s + seconds
             while last_s < end_s:
-                await socket.recv()
-                frames += 1
-                gaps_s.append(time.monotonic() - last_s)
-                last_s = time.monotonic()
+                frame = await socket.recv()
+                now_s = time.monotonic()
+                counts[number] += 1
+                gaps_s.append(now_s - last_s)
+                sizes.append(len(frame))
+                times_s.setdefault(frame.partition('"cursor":"')[2].partition('"')[0], []).append(now_s)
+                last_s = now_s
 
-    await asyncio.gather(*(one() for _ in range(clients)))
-    return {"frames_per_s_and_client": frames / seconds / clients, "gap_p99_ms": 1e3 * float(np.quantile(gaps_s, 0.99))}
+    await asyncio.gather(*(one(number) for number in range(clients)))
+    delays_s = [moment - min(moments) for moments in times_s.values() for moment in moments]
+    return {
+        "frames_per_s_of_the_slowest": min(counts) / seconds,
+        "frames_per_s_and_client": sum(counts) / seconds / clients,
+        "gap_p99_ms": 1e3 * float(np.quantile(gaps_s, 0.99)),
+        "behind_the_first_client_p99_ms": 1e3 * float(np.quantile(delays_s, 0.99)),
+        "bytes": float(np.mean(sizes)),
+    }
 
 
 def main() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from hybrid_ml_scheduler.core.errors import RunRequestError
@@ -19,13 +20,22 @@ LEAST_RATE_HZ, MOST_RATE_HZ = 0.01, 100.0
 
 
 class LiveFeed:
-    """Keeps the latest message of every topic, and gives it to those who follow. Publishing never waits for anybody."""
+    """Keeps the latest message of every topic, and gives it to those who follow. Publishing never waits for anybody.
+
+    Attributes
+    ----------
+    merged : int
+        Messages that were replaced by newer ones, or joined to them, before a follower had taken them.
+    """
 
     def __init__(self) -> None:
+        self.merged = 0
         self._seq = itertools.count(1)
         self._latest: dict[str, Message] = {}
-        self._tasks: deque[dict[str, Any]] = deque(maxlen=NEWEST_TASKS)
+        self._published = dict.fromkeys(TOPICS, 0)
+        self._tasks: deque[tuple[int, dict[str, Any]]] = deque(maxlen=NEWEST_TASKS)
         self._results = 0
+        self._joined: dict[tuple[int, int], Message] = {}
         self._followers: set[LiveSubscription] = set()
 
     @property
@@ -33,12 +43,17 @@ class LiveFeed:
         """How many follow it."""
         return len(self._followers)
 
+    @property
+    def results(self) -> int:
+        """How many results of the present run have been published."""
+        return self._results
+
     def publish(self, topic: str, body: dict[str, Any]) -> None:
         """Replace the state of a topic."""
-        message = Message(MESSAGE_VERSION, next(self._seq), topic, body)
-        self._latest[topic] = message
+        self._latest[topic] = Message(MESSAGE_VERSION, next(self._seq), topic, body)
+        self._published[topic] += 1
         for follower in self._followers:
-            follower.offer(message)
+            follower.wake(topic)
 
     def publish_tasks(self, rows: list[dict[str, Any]], total: int, time_s: float) -> None:
         """Say that tasks have finished.
@@ -52,17 +67,17 @@ class LiveFeed:
         time_s : float
             Simulated time.
         """
-        self._tasks.extend(rows)
         self._results += total
-        for follower in self._followers:
-            follower.offer_tasks(rows, total, self._results, time_s, next(self._seq))
-        body = {"finished": list(self._tasks), "results": self._results, "total": self._results, "time_s": time_s}
-        self._latest["tasks"] = Message(MESSAGE_VERSION, next(self._seq), "tasks", body)
+        self._tasks.extend((self._results, row) for row in rows)
+        self._joined.clear()
+        newest = [row for _, row in self._tasks]
+        self.publish("tasks", {"finished": newest, "results": self._results, "total": self._results, "time_s": time_s})
 
     def forget(self) -> None:
         """Begin anew, with a new run; followers get nothing of the one before any more."""
         self._latest.clear()
         self._tasks.clear()
+        self._joined.clear()
         self._results = 0
         for follower in self._followers:
             follower.forget()
@@ -76,6 +91,42 @@ class LiveFeed:
             If there is no such topic.
         """
         return [self._latest[topic] for topic in _checked(topics) if topic in self._latest]
+
+    def since(self, topics: Mapping[str, int], results: int) -> tuple[list[Message], dict[str, int]]:
+        """Return what has been published of some topics, in the order of the numbers.
+
+        Who has seen the same gets the same messages, however many ask.
+
+        Parameters
+        ----------
+        topics : mapping of str to int
+            Topics, and how many messages of each had been published before.
+        results : int
+            Results that had been published before.
+
+        Returns
+        -------
+        messages : list of Message
+            At most one per topic.
+        published : dict of str to int
+            The new numbers of messages.
+        """
+        found = []
+        for topic, seen in topics.items():
+            message = self._latest.get(topic)
+            if message is None or self._published[topic] == seen:
+                continue
+            self.merged += self._published[topic] - seen - 1
+            found.append(self._tasks_since(message, results) if topic == "tasks" else message)
+        return sorted(found, key=lambda message: message.seq), {topic: self._published[topic] for topic in topics}
+
+    def _tasks_since(self, latest: Message, results: int) -> Message:
+        joined = self._joined.get((latest.seq, results))
+        if joined is None:
+            rows = [row for at, row in self._tasks if at > results][-MOST_TASKS:]
+            body = {**latest.body, "finished": rows, "results": self._results - results}
+            joined = self._joined[latest.seq, results] = Message(MESSAGE_VERSION, latest.seq, "tasks", body)
+        return joined
 
     def subscribe(self, topics: Iterable[str], rate_hz: float) -> LiveSubscription:
         """Follow some topics.
@@ -93,7 +144,8 @@ class LiveFeed:
         """
         if not LEAST_RATE_HZ <= rate_hz <= MOST_RATE_HZ:
             raise RunRequestError(f"a rate of {rate_hz}; expected {LEAST_RATE_HZ:g} to {MOST_RATE_HZ:g} a second")
-        follower = LiveSubscription(self, _checked(topics), 1.0 / rate_hz)
+        wanted = _checked(topics)
+        follower = LiveSubscription(self, {topic: self._published[topic] for topic in wanted}, 1.0 / rate_hz)
         self._followers.add(follower)
         return follower
 
@@ -103,32 +155,25 @@ class LiveFeed:
 
 
 class LiveSubscription:
-    """What one follower has not seen yet: at most one message per topic, however slow it is."""
+    """What one follower has seen. It is told of at most one message per topic, however slow it is."""
 
-    def __init__(self, feed: LiveFeed, topics: list[str], pause_s: float) -> None:
+    def __init__(self, feed: LiveFeed, seen: dict[str, int], pause_s: float) -> None:
         self._feed = feed
-        self._topics = set(topics)
+        self._seen = seen
+        self._results = feed.results
         self._pause_s = pause_s
-        self._waiting: dict[str, Message] = {}
         self._news = asyncio.Event()
         self._next_s = 0.0
         self._closed = False
 
-    def offer(self, message: Message) -> None:
-        """Take a message; it replaces an older one of its topic."""
-        if message.topic in self._topics:
-            self._waiting[message.topic] = message
+    def wake(self, topic: str) -> None:
+        """Say that something has been published."""
+        if topic in self._seen:
             self._news.set()
 
-    def offer_tasks(self, rows: list[dict[str, Any]], count: int, total: int, time_s: float, seq: int) -> None:
-        """Take finished tasks; they are added to those that wait, of which the newest are kept and all are counted."""
-        if "tasks" not in self._topics:
-            return
-        before = self._waiting.get("tasks")
-        kept = [*(before.body["finished"] if before else ()), *rows][-MOST_TASKS:]
-        results = count + (int(before.body["results"]) if before else 0)
-        self._waiting["tasks"] = Message(MESSAGE_VERSION, seq, "tasks", {"finished": kept, "results": results, "total": total, "time_s": time_s})
-        self._news.set()
+    def forget(self) -> None:
+        """Begin anew, with a new run."""
+        self._results = 0
 
     def forget(self) -> None:
         """Leave out what waits: what it is about is over."""
@@ -142,18 +187,20 @@ class LiveSubscription:
     async def __anext__(self) -> list[Message]:
         """Return what is new, not more often than was asked for."""
         loop = asyncio.get_running_loop()
-        while True:
+        messages: list[Message] = []
+        while not messages:
             await self._news.wait()
             if self._closed:
                 raise StopAsyncIteration
             if (pause_s := self._next_s - loop.time()) > 0:
                 await asyncio.sleep(pause_s)
                 continue
-            break
-        self._next_s = loop.time() + self._pause_s
-        self._news.clear()
-        messages, self._waiting = self._waiting, {}
-        return sorted(messages.values(), key=lambda message: message.seq)
+            self._news.clear()
+            messages, self._seen = self._feed.since(self._seen, self._results)
+        self._results = self._feed.results
+        # All that follow at one rate are told at the same moments, and so the same: it has to be put together only once.
+        self._next_s = (math.floor(loop.time() / self._pause_s + 0.5) + 1) * self._pause_s
+        return messages
 
     async def close(self) -> None:
         """End it."""

@@ -33,6 +33,7 @@ CLOSE_LATER = 1013
 
 _MOST_MESSAGES_PER_S = 20
 _LONGEST_REASON_BYTES = 120
+_FRAMES_KEPT = 16
 _CURSOR = re.compile(r"(?:([0-9a-f]{1,32})-)?([0-9]{1,18})")
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -107,6 +108,37 @@ def parse_message(text: str) -> tuple[str, tuple[str, ...]]:
     raise ClientError(CLOSE_REFUSED, 'expected {"type": "subscribe", "topics": [...]} or {"type": "ping"}')
 
 
+class Frames:
+    """Writes frames. Clients that are told the same share one text: with many clients most of the work is there.
+
+    Parameters
+    ----------
+    process_id : str
+    """
+
+    def __init__(self, process_id: str) -> None:
+        self.process_id = process_id
+        # With the messages themselves, so that no other message can take the place in memory by which one is known here.
+        self._kept: dict[tuple[object, ...], tuple[Sequence[Message], str]] = {}
+
+    def plain(self, kind: str, cursor: int, **more: Any) -> str:
+        """Return a frame; ``cursor`` is the number of the last message that its reader has then."""
+        frame = {"type": kind, "version": MESSAGE_VERSION, "cursor": f"{self.process_id}-{max(cursor, 0)}", **more}
+        return orjson.dumps(frame, option=_OPTIONS).decode()
+
+    def of_messages(self, kind: str, cursor: int, messages: Sequence[Message], topics: tuple[str, ...] | None) -> str:
+        """Return a frame with messages, and with the topics that were asked for if they are given."""
+        key = (kind, cursor, topics, *map(id, messages))
+        found = self._kept.get(key)
+        if found is None:
+            more = {} if topics is None else {"topics": topics}
+            found = (messages, self.plain(kind, cursor, **more, messages=messages))
+            if len(self._kept) >= _FRAMES_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = found
+        return found[1]
+
+
 class Client:
     """One client.
 
@@ -115,24 +147,24 @@ class Client:
     socket : WebSocket
         Accepted already.
     settings : ServiceSettings
-    process_id : str
+    frames : Frames
     topics : tuple of str
     since : int
         Number of the last message that it has; -1 for none.
     """
 
-    def __init__(self, socket: WebSocket, settings: ServiceSettings, process_id: str, topics: tuple[str, ...], since: int) -> None:
+    def __init__(self, socket: WebSocket, settings: ServiceSettings, frames: Frames, topics: tuple[str, ...], since: int) -> None:
         self.socket = socket
         self.settings = settings
-        self.process_id = process_id
         self.topics = topics
         self.last_seq = since
         self.frames = 0
+        self._frames = frames
         self._resubscribe = asyncio.Event()
         self._sending = asyncio.Lock()
         self._sent_s = time.monotonic()
 
-    async def send(self, kind: str, **more: Any) -> None:
+    async def send(self, text: str) -> None:
         """Send one frame, waiting for as long as the client may take.
 
         Raises
@@ -141,15 +173,18 @@ class Client:
             If it takes nothing.
         """
         async with self._sending, asyncio.timeout(self.settings.ws_send_timeout_s):
-            frame = {"type": kind, "version": MESSAGE_VERSION, "cursor": f"{self.process_id}-{max(self.last_seq, 0)}", **more}
-            await self.socket.send_text(orjson.dumps(frame, option=_OPTIONS).decode())
+            await self.socket.send_text(text)
             self.frames += 1
             self._sent_s = time.monotonic()
 
-    async def send_messages(self, kind: str, messages: Sequence[Message], **more: Any) -> None:
+    async def send_plain(self, kind: str) -> None:
+        """Send a frame without messages."""
+        await self.send(self._frames.plain(kind, self.last_seq))
+
+    async def send_messages(self, kind: str, messages: Sequence[Message], topics: tuple[str, ...] | None = None) -> None:
         """Send messages in one frame."""
         self.last_seq = max((self.last_seq, *(message.seq for message in messages)))
-        await self.send(kind, **more, messages=messages)
+        await self.send(self._frames.of_messages(kind, self.last_seq, messages, topics))
 
     async def listen(self) -> None:
         """Take what the client says, until it leaves.
@@ -174,7 +209,7 @@ class Client:
                 raise ClientError(CLOSE_REFUSED, f"more than {_MOST_MESSAGES_PER_S} messages in a second")
             kind, topics = parse_message(text)
             if kind == "ping":
-                await self.send("pong")
+                await self.send_plain("pong")
             else:
                 self.topics = topics
                 self._resubscribe.set()
@@ -217,7 +252,7 @@ class Client:
         while True:
             due_s = self._sent_s + self.settings.ws_heartbeat_s - time.monotonic()
             if due_s <= 0:
-                await self.send("heartbeat")
+                await self.send_plain("heartbeat")
             else:
                 await asyncio.sleep(due_s)
 
@@ -228,15 +263,18 @@ class ConnectionManager:
     Parameters
     ----------
     settings : ServiceSettings
+    process_id : str
+        Part of the cursors: numbers of messages mean nothing in another process.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, process_id: str) -> None:
         self.settings = settings
         self.clients: set[Client] = set()
         self.refused = 0
         """Clients that were turned away because there were too many."""
         self.frames = 0
         """Frames sent to clients that have left."""
+        self._frames = Frames(process_id)
 
     def counts(self) -> dict[str, int]:
         """Return how many clients there are, were turned away, and how many frames were sent."""
@@ -247,7 +285,7 @@ class ConnectionManager:
             "frames_sent": self.frames + sum(client.frames for client in self.clients),
         }
 
-    async def serve(self, socket: WebSocket, feed: Feed, process_id: str) -> None:
+    async def serve(self, socket: WebSocket, feed: Feed) -> None:
         """Serve one client until it leaves or must be let go."""
         # A refusal before this would be a plain 403, and browsers tell their page nothing about that.
         await socket.accept()
@@ -257,11 +295,11 @@ class ConnectionManager:
             return
         try:
             topics = parse_topics(socket.query_params.get("topics", "").split(","))
-            since = parse_since(socket.query_params.get("since"), process_id)
+            since = parse_since(socket.query_params.get("since"), self._frames.process_id)
         except ClientError as error:
             await _close(socket, error.code, str(error))
             return
-        client = Client(socket, self.settings, process_id, topics, since)
+        client = Client(socket, self.settings, self._frames, topics, since)
         self.clients.add(client)
         try:
             await self._run(client, feed)

@@ -140,15 +140,16 @@ async def open_resources(settings: ServiceSettings, *, start: bool, make_engine:
         _LOG.warning("the database is away; results wait in the journal: %s", storage.drainer.error)
     async with _closing(storage, settings), Sharing(settings) as sharing:
         controller, feed = make_engine(storage, settings)
+        process_id = secrets.token_hex(4)
         resources = Resources(
             settings=settings,
             storage=storage,
             sharing=sharing,
             controller=controller,
             feed=feed,
-            connections=ConnectionManager(settings),
+            connections=ConnectionManager(settings, process_id),
             answers=AnswerCache(storage, sharing),
-            process_id=secrets.token_hex(4),
+            process_id=process_id,
         )
         try:
             status = await controller.recover()

@@ -13,4 +13,4 @@ router = APIRouter()
 async def stream(socket: WebSocket) -> None:
     """Messages about the run as they come; see docs/api.md."""
     resources = resources_of(socket)
-    await resources.connections.serve(socket, resources.feed, resources.process_id)
+    await resources.connections.serve(socket, resources.feed)
