@@ -175,11 +175,6 @@ class LiveSubscription:
         """Begin anew, with a new run."""
         self._results = 0
 
-    def forget(self) -> None:
-        """Leave out what waits: what it is about is over."""
-        self._waiting.clear()
-        self._news.clear()
-
     def __aiter__(self) -> Self:
         """Return itself."""
         return self
