@@ -16,6 +16,7 @@ from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.core.errors import InputError, StorageBusyError, StorageError, StorageUnavailableError, UnknownRunError
 from hybrid_ml_scheduler.core.streams import Columns, ResultSink, RunBatch, Stream, TrainingSource, TrainingWindow
 from hybrid_ml_scheduler.storage.aggregates import Totals
+from hybrid_ml_scheduler.storage.analysis import AnalysisRepository, Paired, Placements, curve
 from hybrid_ml_scheduler.storage.check import CheckReport, check
 from hybrid_ml_scheduler.storage.chunk import features_array, to_columns
 from hybrid_ml_scheduler.storage.database import Database
@@ -154,6 +155,23 @@ class WindowStatistics:
     begin_s: float
     length_s: float
     statistics: SchedulerStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How the results of one scheduler are spread.
+
+    Attributes
+    ----------
+    response, wait : list of (float, float)
+        Cumulative distribution over the whole run: seconds (within 1 %), and the share of finished tasks that took no longer.
+    placements : Placements
+        Over its newest results.
+    """
+
+    response: list[tuple[float, float]]
+    wait: list[tuple[float, float]]
+    placements: Placements
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +448,35 @@ class SimulationDataService(TrainingSource):
             ratio = means[1] / means[0] if means[0] and means[1] is not None else None
             rows.append(RunComparison(name, a, b, ratio))
         return rows
+
+    async def distribution(self, run_id: int, scheduler: str) -> Distribution | None:
+        """Return how the results of a scheduler are spread; None if it has none in this run.
+
+        Raises
+        ------
+        UnknownRunError
+        """
+        async with self.database.read() as session:
+            totals = (await MetricsRepository(session, self.database.dialect).totals(run_id, scheduler)).get(scheduler)
+            if totals is None:
+                await RunRepository(session, self.database.dialect).get(run_id)
+                return None
+            placements = await AnalysisRepository(session, self.database.dialect).placements(run_id, scheduler)
+        return Distribution(curve(totals.response_sketch), curve(totals.wait_sketch), placements)
+
+    async def paired(self, first: int, second: int, reference: str | None = None) -> list[Paired]:
+        """Compare schedulers on the same tasks; see `AnalysisRepository.paired`.
+
+        Raises
+        ------
+        UnknownRunError
+        """
+        async with self.database.read() as session:
+            found = await AnalysisRepository(session, self.database.dialect).paired(first, second, reference)
+            if not found:
+                for run_id in (first, second):
+                    await RunRepository(session, self.database.dialect).get(run_id)
+        return found
 
     # Learning.
 

@@ -76,6 +76,11 @@ class Sketch:
         """Number of values."""
         return int(self.counts.sum())
 
+    def values(self) -> NDArray[np.float64]:
+        """Return the value that stands for each bin, ascending."""
+        found: NDArray[np.float64] = 2 * np.exp(self.bins * _LOG_GAMMA) / (_GAMMA + 1)
+        return found
+
     def quantile(self, share: float) -> float | None:
         """Return the value below which this share of the values is, as `numpy.quantile` with ``method="inverted_cdf"``, within `RELATIVE_ERROR`.
 
