@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import lightgbm
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from hybrid_ml_scheduler.core.errors import ModelError
-from hybrid_ml_scheduler.engine.ensemble import CATEGORY, ZERO, ZERO_MISSING, Ensemble, predict_ensemble, predict_ensemble_rows
+from hybrid_ml_scheduler.engine.ensemble import CATEGORY, ZERO, ZERO_MISSING, Ensemble, ensemble_arrays, predict_ensemble, predict_ensemble_rows
+from hybrid_ml_scheduler.learning.files import Model
+from hybrid_ml_scheduler.learning.importance import feature_use
 from hybrid_ml_scheduler.learning.trees import _of_single_precision, from_forest, from_lightgbm
+from model_cases import example_model
 
 FEATURES, CATEGORICAL = 6, (4, 5)
 SPECIAL = [0.0, -0.0, ZERO, -ZERO, 1e-36, -1e-36, 1e-34, np.inf, -np.inf, 1e300, -1e300, 5e-324]
@@ -191,3 +195,14 @@ def test_one_row_at_a_time_is_the_same() -> None:
     x, y = training_data(3)
     ensemble = from_forest(RandomForestRegressor(13, random_state=0, max_leaf_nodes=40).fit(x, y))
     np.testing.assert_array_equal([predict_ensemble(ensemble, row) for row in x[:50]], predict(ensemble, x[:50]))
+
+
+def test_splits_are_counted_as_lightgbm_counts_them() -> None:
+    booster = trained(SETTINGS["regression"], 0)
+    names = tuple(f"x{column}" for column in range(booster.num_feature()))
+    arrays = ensemble_arrays(from_lightgbm(booster), "cpu")
+    (use,) = feature_use(Model(replace(example_model().card, features=names), arrays))
+    counts = booster.feature_importance("split")
+    assert (use.name, use.trees, use.splits) == ("cpu", booster.num_trees(), counts.sum())
+    assert use.share == {names[column]: counts[column] / counts.sum() for column in np.flatnonzero(counts)}
+    assert [*use.share.values()] == sorted(use.share.values(), reverse=True)

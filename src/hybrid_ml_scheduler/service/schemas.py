@@ -284,6 +284,72 @@ class ComparedRuns(_Answer):
     schedulers: list[ComparedScheduler]
 
 
+class PairedMetricAnswer(_Answer):
+    """One metric of the same tasks twice."""
+
+    first: float = Field(description="Mean over the tasks.")
+    second: float = Field(description="Mean over the tasks.")
+    difference: float = Field(description="Mean of second minus first, over the means of the stretches.")
+    low: float | None = Field(description="95 % interval of the difference (Student's t over the stretches).")
+    high: float | None
+    t_p: float | None = Field(description="Two-sided p of the paired t-test over the stretches.")
+    wilcoxon_p: float | None = Field(description="Two-sided p of Wilcoxon's signed-rank test over the stretches.")
+
+
+class PairedScheduler(_Answer):
+    """One scheduler against the same or another one, on the same tasks; null where nothing is known."""
+
+    scheduler: str
+    tasks: int = Field(description="Tasks that both finished, of the newest 20,000.")
+    batches: int = Field(description="Stretches of tasks, one after the other, whose mean differences are taken for independent.")
+    metrics: dict[str, PairedMetricAnswer | None] = Field(description="response_s, wait_s, slowdown (bounded by 10 s), energy_j, cost_usd.")
+
+
+class Differences(_Answer):
+    """All schedulers of a run against one of them, task by task."""
+
+    run_id: int
+    reference: str
+    schedulers: list[PairedScheduler] = Field(description="Those that have a task in common with the reference.")
+
+
+class PairedRuns(_Answer):
+    """Schedulers of two runs on the same tasks: equal numbers, equal arrivals."""
+
+    first: int
+    second: int
+    schedulers: list[PairedScheduler] = Field(description="Empty if the runs have no task in common.")
+
+
+class PlacementsAnswer(_Answer):
+    """Where the newest results of a scheduler went, and who decided it."""
+
+    rows: int = Field(description="Results that were looked at, at most 10,000.")
+    cpu_only: int = Field(description="Finished tasks with GPU fraction 0.")
+    split: int = Field(description="Finished tasks with a GPU fraction between 0 and 1.")
+    gpu_only: int = Field(description="Finished tasks with GPU fraction 1.")
+    cpu_s: float = Field(description="Sum of the run times of their CPU parts, in seconds.")
+    gpu_s: float = Field(description="Sum of the run times of their GPU parts, in seconds.")
+    decided_by: dict[str, int] = Field(description="rule, model, exploration, or why the fallback decided.")
+    reasons: dict[str, int] = Field(description="Why tasks were not run.")
+    size_edges: list[float] = Field(description="Edges of the bins of size in seconds, on a logarithmic scale; empty if no size is known.")
+    intensity_edges: list[float]
+    count: list[list[int]] = Field(description="Tasks in each bin, by size, then compute intensity.")
+    fraction: list[list[float | None]] = Field(description="Their mean GPU fraction; null where there are none.")
+
+
+class DistributionAnswer(_Answer):
+    """How the results of one scheduler are spread."""
+
+    run_id: int
+    scheduler: str
+    response: list[tuple[float, float]] = Field(
+        description="Cumulative distribution over the whole run: seconds (within 1 %), share of finished tasks that took no longer."
+    )
+    wait: list[tuple[float, float]] = Field(description="The same of waiting times.")
+    placements: PlacementsAnswer
+
+
 class PolicyEntry(_Answer):
     """One policy that can be named."""
 
@@ -332,10 +398,50 @@ class StoredModelEntry(_Answer):
     card: dict[str, Any] | None
 
 
+class Promotion(_Answer):
+    """A version was put into use."""
+
+    name: str
+    action: str = Field(description="in_use (before anything was promoted), promote or rollback.")
+    version: int = Field(description="In use from then on.")
+    at: str = Field(description="ISO 8601, UTC.")
+
+
 class StoredModelList(_Answer):
     """Models of the store, by name and version."""
 
     models: list[StoredModelEntry]
+    promotions: list[Promotion] = Field(description="Of all models, in the order in which they were made.")
+
+
+class PromoteRequest(_Request):
+    """Which version shall be in use."""
+
+    version: int = Field(ge=1, le=999_999, description="Version of the model in the store.", examples=[2])
+
+
+class ModelInUse(_Answer):
+    """What is in use now."""
+
+    name: str
+    version: int
+
+
+class EnsembleUseAnswer(_Answer):
+    """How often one ensemble of trees asks about each feature."""
+
+    name: str = Field(description="The prediction it makes.", examples=["cpu_low"])
+    trees: int
+    splits: int
+    share: dict[str, float] = Field(description="Splits on a feature over all splits, largest first.")
+
+
+class FeatureUse(_Answer):
+    """Which features the trees of a model ask about. How much each split gained is not in the file, and so not here."""
+
+    name: str
+    version: int
+    ensembles: list[EnsembleUseAnswer] = Field(description="Empty for a model without trees.")
 
 
 class CandidateAnswer(_Answer):

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
+from hybrid_ml_scheduler.core.errors import ModelError
 from hybrid_ml_scheduler.service.answers import BeforeQuery, LimitQuery, RunIdQuery, json_response
-from hybrid_ml_scheduler.service.problems import INVALID_REQUEST, STORAGE_AWAY, STORAGE_BUSY, responses
-from hybrid_ml_scheduler.service.resources import Found
-from hybrid_ml_scheduler.service.schemas import PolicyList, StoredModelList, TrainedModelPage
+from hybrid_ml_scheduler.service.problems import (
+    INVALID_REQUEST,
+    REQUEST_TOO_LARGE,
+    STORAGE_AWAY,
+    STORAGE_BUSY,
+    UNREADABLE_REQUEST,
+    UNUSABLE_INPUT,
+    responses,
+)
+from hybrid_ml_scheduler.service.resources import Found, Resources
+from hybrid_ml_scheduler.service.schemas import FeatureUse, ModelInUse, PolicyList, PromoteRequest, StoredModelList, TrainedModelPage
 
+if TYPE_CHECKING:
+    from hybrid_ml_scheduler.learning.store import ModelStore
+
+_CHANGE = (UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, UNUSABLE_INPUT)
+ModelName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$", description="Name of a model of the store.")]
+VersionPath = Annotated[int, Path(ge=1, le=999_999, description="Its version.")]
 _STORAGE = (INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 router = APIRouter(prefix="/api/v1", tags=["policies and models"])
 
@@ -70,14 +86,25 @@ async def models(resources: Found, run_id: RunIdQuery = None, before: BeforeQuer
 
 
 @router.get("/models/store", summary="Models of the model store", response_model=StoredModelList)
-async def stored_models() -> Response:
+async def stored_models(resources: Found) -> Response:
     """All versions of all models that policies can use, those that come with the program included."""
-    return json_response(await asyncio.to_thread(_stored))
+    return json_response(await asyncio.to_thread(_stored, _store(resources)))
 
 
-def _stored() -> dict[str, Any]:
-    from hybrid_ml_scheduler.learning.store import default_store
+def _store(resources: Resources) -> ModelStore:
+    """Return the store that the runs of this service use."""
+    from hybrid_ml_scheduler.learning.store import PRETRAINED, ModelStore
 
+    return ModelStore([PRETRAINED, resources.settings.folder / "models"])
+
+
+def _stored(store: ModelStore) -> dict[str, Any]:
+    entries = store.entries()
+    promotions = []
+    for name in sorted({entry.name for entry in entries}):
+        # A damaged history hides no model: the entries themselves say what is wrong with it.
+        with suppress(ModelError):
+            promotions += [{"name": name, "action": event.action, "version": event.version, "at": event.at} for event in store.history(name)]
     return {
         "models": [
             {
@@ -87,6 +114,42 @@ def _stored() -> dict[str, Any]:
                 "problem": None if entry.model is not None else "it cannot be loaded",
                 "card": None if entry.model is None else entry.model.card.to_dict(),
             }
-            for entry in default_store().entries()
-        ]
+            for entry in entries
+        ],
+        "promotions": sorted(promotions, key=lambda event: event["at"]),
     }
+
+
+@router.get(
+    "/models/store/{name}/{version}/features",
+    summary="What a model asks about",
+    response_model=FeatureUse,
+    responses=responses(INVALID_REQUEST, UNUSABLE_INPUT),
+)
+async def model_features(resources: Found, name: ModelName, version: VersionPath) -> Response:
+    """Counted in its file: on which features its trees split, and how often."""
+
+    def count() -> dict[str, Any]:
+        from hybrid_ml_scheduler.learning.importance import feature_use
+
+        return {"name": name, "version": version, "ensembles": feature_use(_store(resources).get(name, version))}
+
+    return json_response(await asyncio.to_thread(count))
+
+
+@router.post("/models/store/{name}/promote", summary="Put a version into use", response_model=ModelInUse, responses=responses(*_CHANGE))
+async def promote(resources: Found, name: ModelName, body: PromoteRequest) -> Response:
+    """Runs that begin from now on take it; lanes that are going on keep theirs until their own retraining replaces it."""
+    await asyncio.to_thread(_store(resources).promote, name, body.version)
+    return json_response({"name": name, "version": body.version})
+
+
+@router.post(
+    "/models/store/{name}/rollback",
+    summary="Back to the version before",
+    response_model=ModelInUse,
+    responses=responses(INVALID_REQUEST, UNUSABLE_INPUT),
+)
+async def rollback(resources: Found, name: ModelName) -> Response:
+    """Puts into use what was in use before the last promotion."""
+    return json_response({"name": name, "version": await asyncio.to_thread(_store(resources).rollback, name)})

@@ -37,7 +37,10 @@ from hybrid_ml_scheduler.service.routes.history import FormatQuery, PageLimitQue
 from hybrid_ml_scheduler.service.schemas import (
     LARGEST_ID,
     ComparedRuns,
+    Differences,
+    DistributionAnswer,
     ExplanationAnswer,
+    PairedRuns,
     RowPage,
     Run,
     RunPage,
@@ -200,3 +203,55 @@ async def compare(
         return to_json({"first": first, "second": second, "schedulers": found})
 
     return raw_json(await resources.answers.answer(f"compare {first} {second}", ask))
+
+
+@router.get("/compare/paired", summary="Compare two runs task by task", response_model=PairedRuns, responses=responses(*_OF_RUN))
+async def compare_paired(
+    resources: Found,
+    first: Annotated[int, Query(ge=0, le=LARGEST_ID, description="Number of a run.")],
+    second: Annotated[int, Query(ge=0, le=LARGEST_ID, description="Number of another run.")],
+) -> Response:
+    """Each scheduler of the second run against the same one of the first, on the newest tasks that both runs have."""
+
+    async def ask() -> bytes:
+        found: Any = await resources.storage.paired(first, second)
+        return to_json({"first": first, "second": second, "schedulers": found})
+
+    return raw_json(await resources.answers.answer(f"paired {first} {second}", ask))
+
+
+@router.get("/runs/{run_id}/differences", summary="Schedulers against one, task by task", response_model=Differences, responses=responses(*_OF_RUN))
+async def differences(resources: Found, run_id: RunIdPath, reference: PolicyQuery = "oracle") -> Response:
+    """Each scheduler against the reference on the newest tasks that both finished: mean differences with 95 % intervals, and tests."""
+
+    async def ask() -> bytes:
+        found: Any = []
+        try:
+            found = await resources.storage.paired(run_id, run_id, reference)
+        except UnknownRunError:
+            await known_run(resources, run_id)
+        return to_json({"run_id": run_id, "reference": reference, "schedulers": found})
+
+    return raw_json(await resources.answers.answer(f"differences {run_id} {reference}", ask))
+
+
+@router.get(
+    "/runs/{run_id}/distribution",
+    summary="How results are spread",
+    response_model=DistributionAnswer,
+    responses=responses(NOT_FOUND, *_OF_RUN),
+)
+async def distribution(resources: Found, run_id: RunIdPath, scheduler: PolicyQuery) -> Response:
+    """Distributions of response and waiting times, where tasks were placed by size and intensity, and who decided."""
+
+    async def ask() -> bytes:
+        found = None
+        try:
+            found = await resources.storage.distribution(run_id, scheduler)
+        except UnknownRunError:
+            await known_run(resources, run_id)
+        if found is None:
+            raise NotFoundError(f"run {run_id} has no results of {scheduler!r}; expected a scheduler of the run, as spelled there")
+        return to_json({"run_id": run_id, "scheduler": scheduler, "response": found.response, "wait": found.wait, "placements": found.placements})
+
+    return raw_json(await resources.answers.answer(f"distribution {run_id} {scheduler}", ask))
