@@ -332,15 +332,26 @@ class LiveController:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(live.wake.wait(), self._settings.step_interval_s)
                 continue
-            produced, batch = await self._threaded(self._step, live, until_s)
-            if produced:
-                await self._keep(live, batch)
-            self._count(live, batch)
+            await self._do_step(live, until_s)
             if live.group.over:
                 return
             await self._maybe_save(live)
             self._maybe_learn(live)
             await self._hold_back(live)
+
+    async def _do_step(self, live: _Live, until_s: float) -> None:
+        observer = self._service.observer
+        with observer.span("batch", {"hms.run_id": live.record.id, "hms.lanes": len(live.group.lanes)}):
+            with observer.span("decide"):
+                produced, batch = await self._threaded(self._step, live, until_s)
+            if produced:
+                with observer.span(
+                    "journal", {"hms.tasks": len(batch.tasks.get("task_id", ())), "hms.results": len(batch.results.get("task_id", ()))}
+                ):
+                    await self._keep(live, batch)
+                observer.decided(produced.lane_s, batch.results)
+            with observer.span("publish"):
+                self._count(live, batch)
 
     def _until(self, live: _Live) -> float:
         """Return how far the next step goes, in simulated seconds."""
@@ -350,12 +361,12 @@ class LiveController:
         began, from_s = live.anchor
         return min(until_s, max(from_s + (time.monotonic() - began) * live.speed, live.catch_up_s))
 
-    def _step(self, live: _Live, until_s: float) -> tuple[bool, RunBatch]:
+    def _step(self, live: _Live, until_s: float) -> tuple[Produced, RunBatch]:
         produced = live.group.advance(until_s)
         batch = _batch(live, produced)
         if time.monotonic() - live.reported_at >= self._settings.report_interval_s:
             self._report(live)
-        return bool(produced), batch
+        return produced, batch
 
     def _report(self, live: _Live) -> None:
         live.lanes = live.group.status()
@@ -567,6 +578,7 @@ class LiveController:
         wanted = [(lane.policy, lane.model) for lane in live.group.lanes.values() if lane.model is not None]
         errors = []
         for policy, model in wanted:
+            began_s = time.monotonic()
             try:
                 await self._learn_one(live, policy, model, len(wanted))
             except NotRunningError:
@@ -575,6 +587,7 @@ class LiveController:
                 # Whatever goes wrong in a training, the model in use stays, and the run goes on.
                 _LOG.warning("training of %s failed: %s", policy, error)
                 errors.append(f"{policy}: {error}")
+                self._service.observer.trained(policy, time.monotonic() - began_s, "failed")
                 with suppress(StorageError):
                     await self._service.add_model(
                         model.partition("@")[0], "failed", rows=0, source="none", run_id=live.record.id, message=str(error)[:500]
@@ -590,11 +603,13 @@ class LiveController:
         if not len(window):
             # The database answers, but the run's first rows are still on their way to it: the next time.
             return
+        began_s = time.monotonic()
         trained = await asyncio.to_thread(train, model, window, policy, live.group.stream.cluster, self._store, rows)
         chosen = await asyncio.to_thread(self._choose, live.group.stream, live.request, policy, trained.model)
         if policy not in live.group.lanes:
             return
         await self._command(live, Change(0.0, "model", policy, trained.model), chosen)
+        self._service.observer.trained(policy, time.monotonic() - began_s, "in_use")
         live.retraining = replace(live.retraining, versions=(*live.retraining.versions, trained.model)[-MOST_VERSIONS:])
         await self._register(live, policy, trained, window.source)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -26,11 +27,15 @@ Choose = Callable[[str, str | None], Chosen]
 
 @dataclass(slots=True)
 class Produced:
-    """Rows that a step leaves, by stream, in the order in which they must be written; results lack the number of lanes."""
+    """Rows that a step leaves, by stream, in the order in which they must be written; results lack the number of lanes.
+
+    And the real seconds that each lane took for it, by policy.
+    """
 
     tasks: Columns = field(default_factory=dict)
     results: list[Columns] = field(default_factory=list)
     training: list[Columns] = field(default_factory=list)
+    lane_s: dict[str, float] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.tasks or self.results or self.training)
@@ -134,9 +139,13 @@ class LaneGroup:
     def advance(self, until_s: float) -> Produced:
         """Go through all events before a time, at most to the horizon."""
         until_s = min(until_s, self.horizon_s)
-        for lane in self.lanes.values():
+        lane_s = {}
+        for policy, lane in self.lanes.items():
+            began_s = time.perf_counter()
             lane.advance(until_s)
+            lane_s[policy] = time.perf_counter() - began_s
         produced = self._harvest(until_s)
+        produced.lane_s = lane_s
         clocks = [float(lane.run.state.clock[0]) for lane in self.lanes.values()]
         self.time_s = until_s if np.isfinite(until_s) else max([self.time_s, *clocks])
         if self._following is not None and until_s == self.horizon_s:

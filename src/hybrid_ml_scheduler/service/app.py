@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.service import problems
+from hybrid_ml_scheduler.service.observability.watching import install
 from hybrid_ml_scheduler.service.resources import MakeEngine, live_engine, open_resources
-from hybrid_ml_scheduler.service.routes import catalogue, control, health, history, pages, runs, stream
+from hybrid_ml_scheduler.service.routes import catalogue, control, health, history, operations, pages, runs, stream
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 TITLE = "Hybrid ML Scheduler"
@@ -77,7 +78,7 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings, start=start, make_engine=make_engine) as resources:
+        async with open_resources(settings, observability, start=start, make_engine=make_engine) as resources:
             app.state.resources = resources
             yield
 
@@ -90,10 +91,12 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
         openapi_tags=_TAGS,
         redirect_slashes=False,
     )
-    for module in (control, history, runs, catalogue, health, pages, stream):
+    for module in (control, history, runs, catalogue, health, operations, pages, stream):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit, limit_bytes=int(settings.body_max_kb * 1e3))
+    # The last one: it stands around all others, and so counts what they refuse.
+    observability = install(app, settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

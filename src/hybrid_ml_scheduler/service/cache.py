@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from hybrid_ml_scheduler.service.observability.context import REQUEST
+from hybrid_ml_scheduler.service.observability.metrics import Metrics
 from hybrid_ml_scheduler.storage.cache import Sharing
 from hybrid_ml_scheduler.storage.service import SimulationDataService
 
@@ -21,11 +23,14 @@ class AnswerCache:
     ----------
     storage : SimulationDataService
     sharing : Sharing
+    metrics : Metrics
+        Told what was there and what was not.
     """
 
-    def __init__(self, storage: SimulationDataService, sharing: Sharing) -> None:
+    def __init__(self, storage: SimulationDataService, sharing: Sharing, metrics: Metrics) -> None:
         self.storage = storage
         self.sharing = sharing
+        self._metrics = metrics
         self._under_way: dict[str, asyncio.Task[bytes]] = {}
 
     async def answer(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> bytes:
@@ -38,8 +43,9 @@ class AnswerCache:
         ask : callable
             Gets the answer.
         """
-        key = f"{self.storage.drainer.drained_rows} {key}"
+        name, key = key, f"{self.storage.drainer.drained_rows} {key}"
         found = await self.sharing.get(GROUP, key)
+        self._note(name, found is not None)
         if found is not None:
             return found
         task = self._under_way.get(key)
@@ -49,6 +55,13 @@ class AnswerCache:
             task.add_done_callback(lambda done: self._finished(key, done))
         # Whoever hangs up must not take the answer away from the others.
         return await asyncio.shield(task)
+
+    def _note(self, name: str, hit: bool) -> None:
+        result = "hit" if hit else "miss"
+        self._metrics.cached(name, result)
+        request = REQUEST.get()
+        if request is not None:
+            request.cache = result
 
     def _finished(self, key: str, task: asyncio.Task[bytes]) -> None:
         self._under_way.pop(key, None)

@@ -275,6 +275,8 @@ class ConnectionManager:
         self.frames = 0
         """Frames sent to clients that have left."""
         self._frames = Frames(process_id)
+        self.dropped = dict.fromkeys(("full", "refused", "slow", "defect"), 0)
+        """Clients that were turned away or let go, by why: too many, what they said, they took nothing, a defect of ours."""
 
     def counts(self) -> dict[str, int]:
         """Return how many clients there are, were turned away, and how many frames were sent."""
@@ -291,12 +293,14 @@ class ConnectionManager:
         await socket.accept()
         if len(self.clients) >= self.settings.ws_clients_max:
             self.refused += 1
+            self.dropped["full"] += 1
             await _close(socket, CLOSE_LATER, "too many clients")
             return
         try:
             topics = parse_topics(socket.query_params.get("topics", "").split(","))
             since = parse_since(socket.query_params.get("since"), self._frames.process_id)
         except ClientError as error:
+            self.dropped["refused"] += 1
             await _close(socket, error.code, str(error))
             return
         client = Client(socket, self.settings, self._frames, topics, since)
@@ -317,10 +321,14 @@ class ConnectionManager:
             await asyncio.gather(*tasks, return_exceptions=True)
         error = next((found for task in done if (found := task.exception()) is not None), None)
         if isinstance(error, ClientError):
+            self.dropped["refused"] += 1
             await _close(client.socket, error.code, str(error))
         elif error is None and tasks[0] not in done:
             await _close(client.socket, CLOSE_GOING, "the stream has ended")
-        elif error is not None and not isinstance(error, (WebSocketDisconnect, TimeoutError)):
+        elif isinstance(error, TimeoutError):
+            self.dropped["slow"] += 1
+        elif error is not None and not isinstance(error, WebSocketDisconnect):
+            self.dropped["defect"] += 1
             _LOG.error("a client of the live stream was let go", exc_info=error)
             await _close(client.socket, CLOSE_DEFECT, "a defect of the program")
 

@@ -27,6 +27,7 @@ from hybrid_ml_scheduler.core.errors import (
     StorageUnavailableError,
     UnknownRunError,
 )
+from hybrid_ml_scheduler.service.observability.timing import SCOPE_KEY
 
 _LOG = logging.getLogger(__name__)
 
@@ -209,7 +210,10 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _defect(request: Request, error: Exception) -> Response:
     # Starlette raises it again once this has been sent, so the server's log has the traceback.
-    return problem_response(DEFECT, detail=DEFECT.meaning, instance=request.url.path)
+    # It is sent from outside of all middleware, which would have added the identifier.
+    context = request.scope.get(SCOPE_KEY)
+    headers = {} if context is None else {"X-Correlation-ID": context.request_id}
+    return problem_response(DEFECT, detail=DEFECT.meaning, instance=request.url.path, headers=headers)
 
 
 def install(app: FastAPI) -> None:

@@ -18,6 +18,7 @@ from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailable
 from hybrid_ml_scheduler.live.contract import Controller, Feed, RunRequest, RunState, RunStatus
 from hybrid_ml_scheduler.service.cache import AnswerCache
 from hybrid_ml_scheduler.service.connections import ConnectionManager
+from hybrid_ml_scheduler.service.observability.watching import Observability
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 from hybrid_ml_scheduler.storage.cache import Sharing
 from hybrid_ml_scheduler.storage.drain import DrainState
@@ -42,6 +43,7 @@ class Resources:
     feed : Feed
     connections : ConnectionManager
     answers : AnswerCache
+    observability : Observability
     process_id : str
         Drawn at start.
     started_at : datetime
@@ -54,6 +56,7 @@ class Resources:
     feed: Feed
     connections: ConnectionManager
     answers: AnswerCache
+    observability: Observability
     process_id: str
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_s: float = field(default_factory=time.monotonic)
@@ -118,12 +121,16 @@ def live_engine(storage: SimulationDataService, settings: ServiceSettings) -> tu
 
 
 @asynccontextmanager
-async def open_resources(settings: ServiceSettings, *, start: bool, make_engine: MakeEngine = live_engine) -> AsyncIterator[Resources]:
+async def open_resources(
+    settings: ServiceSettings, observability: Observability, *, start: bool, make_engine: MakeEngine = live_engine
+) -> AsyncIterator[Resources]:
     """Open storage, go on with the interrupted run or start one, and close everything in the end.
 
     Parameters
     ----------
     settings : ServiceSettings
+    observability : Observability
+        Watches all of it.
     start : bool
         Whether to start a run if none was interrupted.
     make_engine : callable
@@ -134,11 +141,11 @@ async def open_resources(settings: ServiceSettings, *, start: bool, make_engine:
     InputError
         If another process has the data folder, or the tables are newer than this program.
     """
-    storage = SimulationDataService(settings)
+    storage = SimulationDataService(settings, observability)
     await storage.open(upgrade=True)
     if storage.drainer.state is DrainState.AWAY:
         _LOG.warning("the database is away; results wait in the journal: %s", storage.drainer.error)
-    async with _closing(storage, settings), Sharing(settings) as sharing:
+    async with _closing(storage, settings), Sharing(settings, observability) as sharing:
         controller, feed = make_engine(storage, settings)
         process_id = secrets.token_hex(4)
         resources = Resources(
@@ -148,14 +155,16 @@ async def open_resources(settings: ServiceSettings, *, start: bool, make_engine:
             controller=controller,
             feed=feed,
             connections=ConnectionManager(settings, process_id),
-            answers=AnswerCache(storage, sharing),
+            answers=AnswerCache(storage, sharing, observability.metrics),
+            observability=observability,
             process_id=process_id,
         )
         try:
             status = await controller.recover()
             if start and status.state is RunState.STOPPED:
                 await controller.start(default_request(settings))
-            yield resources
+            async with observability.watching(resources):
+                yield resources
         finally:
             await controller.shutdown(settings.shutdown_timeout_s / 2)
 

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from hybrid_ml_scheduler.core.errors import SettingsError
 from hybrid_ml_scheduler.service.app import create_app
+from hybrid_ml_scheduler.service.observability.logs import Log
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 _LOG = logging.getLogger(__name__)
@@ -88,12 +89,14 @@ def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
     )
 
 
-async def serve(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False) -> None:
+async def serve(settings: ServiceSettings, log: Log, *, start: bool = True, open_browser: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, then save where the run stands.
 
     Parameters
     ----------
     settings : ServiceSettings
+    log : Log
+        Told which run is present.
     start : bool
         Whether to start a run if none was interrupted.
     open_browser : bool
@@ -111,6 +114,7 @@ async def serve(settings: ServiceSettings, *, start: bool = True, open_browser: 
         loop.add_signal_handler(number, _end, server, settings)
     with contextlib.closing(bind(settings)) as listener:
         async with app.router.lifespan_context(app):
+            log.follow(lambda: app.state.resources.controller.status().run_id)
             say(app.state.resources.controller.status().run_id, address_of(listener), settings)
             if open_browser:
                 await asyncio.to_thread(show, address_of(listener))
@@ -166,10 +170,11 @@ def _needs_terminal() -> bool:
 
 def run(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False) -> None:
     """Serve in a fresh event loop, and end this process when that is over; see `serve`."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log = Log(settings)
+    log.install()
 
     async def work() -> NoReturn:
-        await serve(settings, start=start, open_browser=open_browser)
+        await serve(settings, log, start=start, open_browser=open_browser)
         _leave()
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -9,13 +9,14 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from hybrid_ml_scheduler.live.settings import LiveSettings
+from hybrid_ml_scheduler.service.observing_settings import ObservabilitySettings
 from hybrid_ml_scheduler.storage.settings import StorageSettings
 
 _FASTEST = 1e12
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
-class ServiceSettings(StorageSettings, LiveSettings):
+class ServiceSettings(StorageSettings, LiveSettings, ObservabilitySettings):
     """What the service can be told. Every field is the environment variable ``HMS_<NAME>``; the environment comes before ``.env``."""
 
     host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0: every network of this machine, so only behind a proxy that guards it.")

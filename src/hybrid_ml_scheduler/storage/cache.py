@@ -26,6 +26,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from hybrid_ml_scheduler.core.observing import NOBODY, Observer
 from hybrid_ml_scheduler.storage.settings import StorageSettings
 
 _LOG = logging.getLogger(__name__)
@@ -91,6 +92,9 @@ class LocalCache:
     def __init__(self, entries: int = LOCAL_ENTRIES) -> None:
         self.entries = entries
         self._found: OrderedDict[tuple[str, str], tuple[float, bytes]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def get(self, group: str, key: str) -> bytes | None:
         """Return an answer that is not too old, or None."""
@@ -197,10 +201,13 @@ class Sharing:
     Parameters
     ----------
     settings : StorageSettings
+    observer : Observer, optional
+        Watches the connection.
     """
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, observer: Observer = NOBODY) -> None:
         self.settings = settings
+        self._observer = observer
         self.state = SharingState.ALONE if settings.redis_url is None else SharingState.LOST
         self.cache = LocalCache()
         self.times_lost = 0
@@ -231,6 +238,7 @@ class Sharing:
             # Whoever asks gets an answer in time; trying again is done in one place, below.
             retry=Retry(NoBackoff(), 0),
         )
+        self._observer.opened_redis(self._client)
         first_try = asyncio.Event()
         self._task = asyncio.create_task(self._stay_connected(self._client, first_try), name="redis")
         await first_try.wait()
@@ -248,6 +256,13 @@ class Sharing:
             with suppress(RedisError, OSError):
                 await self._client.aclose()
             self._client = None
+
+    @property
+    def connections(self) -> int:
+        """Open connections to the server."""
+        if self._client is None:
+            return 0
+        return sum(int(count) for count, _ in self._client.connection_pool.get_connection_count())
 
     async def wait_for(self, state: SharingState, timeout_s: float) -> bool:
         """Wait until the state is this one; return whether it came in time."""

@@ -19,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from hybrid_ml_scheduler.core.errors import SchemaError, StorageUnavailableError
+from hybrid_ml_scheduler.core.errors import SchemaError, StorageBusyError, StorageUnavailableError
+from hybrid_ml_scheduler.core.observing import NOBODY, Observer
 from hybrid_ml_scheduler.storage.dialects import dialect_of
 from hybrid_ml_scheduler.storage.settings import StorageSettings
 
@@ -32,10 +33,13 @@ class Database:
     Parameters
     ----------
     settings : StorageSettings
+    observer : Observer, optional
+        Watches pools and sessions.
     """
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, observer: Observer = NOBODY) -> None:
         self.settings = settings
+        self.observer = observer
         self.dialect = dialect_of(settings)
         self._engines: dict[bool, AsyncEngine] = {}
 
@@ -48,6 +52,7 @@ class Database:
     def _engine(self, *, writes: bool) -> AsyncEngine:
         if writes not in self._engines:
             self._engines[writes] = self.dialect.engine(writes=writes)
+            self.observer.opened_pool("write" if writes else "read", self._engines[writes])
         return self._engines[writes]
 
     @asynccontextmanager
@@ -81,6 +86,8 @@ class Database:
                 yield session
         except Exception as error:
             ours = self.dialect.translate(error)
+            if isinstance(ours, StorageBusyError):
+                self.observer.database_busy()
             if ours is None or ours is error:
                 raise
             raise ours from error

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from hybrid_ml_scheduler.core.errors import (
@@ -24,6 +26,7 @@ from hybrid_ml_scheduler.core.errors import (
     StorageFencedError,
     StorageUnavailableError,
 )
+from hybrid_ml_scheduler.core.observing import Place
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.storage.aggregates import Key, Pending, Totals, merge, totals_of
 from hybrid_ml_scheduler.storage.chunk import Chunk
@@ -52,6 +55,8 @@ _RATE_MEMORY = 0.3
 _LEAST_LAG_LIMIT = 20_000
 """A run is never held back for fewer rows than this: the speed is not known yet, or the batches are small."""
 _RETENTION_EVERY_S = 60.0
+_MOST_EXPECTED = 1_000
+"""Batches of a run whose traces wait for their rows to be written; while the database is away for long, older ones end without."""
 
 
 class DrainState(StrEnum):
@@ -113,6 +118,7 @@ class Drainer:
         self._ways: dict[int, _Way] = {}
         self._drained: dict[tuple[int, Stream], int] = {}
         self._fences: dict[int, int] = {}
+        self._expected: dict[int, deque[tuple[Mapping[Stream, int], Place]]] = {}
         self._lock = asyncio.Lock()
         self.superseded: set[int] = set()
         """Runs that another data folder has continued; what their journal here has beyond that is obsolete, and no lag."""
@@ -146,6 +152,25 @@ class Drainer:
         self._fences[run_id] = token
         self.superseded.discard(run_id)
         self._settled.discard(run_id)
+
+    def expect(self, run_id: int, positions: Mapping[Stream, int]) -> None:
+        """Let the trace at hand, if there is one, go on when the rows up to these are written."""
+        place = self.database.observer.place()
+        if place is not None:
+            self._expected.setdefault(run_id, deque(maxlen=_MOST_EXPECTED)).append((positions, place))
+
+    def _arriving(self, run_id: int, behind: Mapping[Stream, Position]) -> list[Place]:
+        """Return the traces whose rows are all before some positions."""
+
+        def inside(positions: Mapping[Stream, int]) -> bool:
+            return all(seq <= behind[stream].seq for stream, seq in positions.items())
+
+        return [place for _, place in takewhile(lambda each: inside(each[0]), self._expected.get(run_id, ()))]
+
+    def _arrived(self, run_id: int, traces: int) -> None:
+        expected = self._expected.get(run_id)
+        for _ in range(min(traces, len(expected or ()))):
+            self._expected[run_id].popleft()
 
     def touch(self, run_id: int) -> None:
         """Say that something about a run has changed that is not a row."""
@@ -318,6 +343,34 @@ class Drainer:
             self._ways[run_id] = way
             return 0
         found, pending = ({}, way.pending) if skip_repeats else await asyncio.to_thread(self._aggregate, batch.chunks, way.pending)
+        observer = self.database.observer
+        places = self._arriving(run_id, batch.behind)
+        with observer.span_of("write", places, {"hms.run_id": run_id, "hms.rows": batch.rows}):
+            next_way = await self._write(run_id, way, batch, state, description, found, pending, skip_repeats=skip_repeats)
+        self._arrived(run_id, len(places))
+        self._ways[run_id] = next_way
+        self._remember(run_id, next_way)
+        if batch.rows:
+            self._measure(batch.rows, time.monotonic() - started_s)
+        async with self._progress:
+            self._progress.notify_all()
+        for listener in self.listeners:
+            await listener(run_id)
+        return batch.rows
+
+    async def _write(
+        self,
+        run_id: int,
+        way: _Way,
+        batch: _Batch,
+        state: SavedState | None,
+        description: dict[str, Any],
+        found: dict[Key, Totals],
+        pending: Pending,
+        *,
+        skip_repeats: bool,
+    ) -> _Way:
+        """Write a batch in one transaction; return how far the run has come with it."""
         async with self.database.write() as session:
             dialect = self.database.dialect
             await dialect.prepare_bulk(await session.connection())
@@ -338,15 +391,7 @@ class Drainer:
                 await StateRepository(session, dialect).save(run_id, state.revision, state.state, state.positions, state.checkpoint)
             next_way = _Way(batch.behind, repeats, pending, way.saved_revision if state is None else state.revision, description)
             await ProgressRepository(session, dialect).save(self._rows_of(run_id, next_way))
-        self._ways[run_id] = next_way
-        self._remember(run_id, next_way)
-        if batch.rows:
-            self._measure(batch.rows, time.monotonic() - started_s)
-        async with self._progress:
-            self._progress.notify_all()
-        for listener in self.listeners:
-            await listener(run_id)
-        return batch.rows
+        return next_way
 
     def _measure(self, rows: int, time_s: float) -> None:
         self.drained_rows += rows
@@ -500,6 +545,7 @@ class Drainer:
     async def forget(self, run_id: int) -> None:
         """Let go of a run whose rows are being deleted; called with nothing under way (see `paused`)."""
         self._ways.pop(run_id, None)
+        self._expected.pop(run_id, None)
         self._settled.discard(run_id)
         self.superseded.discard(run_id)
         for stream in Stream:

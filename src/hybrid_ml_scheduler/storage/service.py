@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.core.errors import InputError, StorageBusyError, StorageError, StorageUnavailableError, UnknownRunError
+from hybrid_ml_scheduler.core.observing import NOBODY, Observer
 from hybrid_ml_scheduler.core.streams import Columns, ResultSink, RunBatch, Stream, TrainingSource, TrainingWindow
 from hybrid_ml_scheduler.storage.aggregates import Totals
 from hybrid_ml_scheduler.storage.analysis import AnalysisRepository, Paired, Placements, curve
@@ -204,6 +205,7 @@ class JournalSink(ResultSink):
     async def write(self, batch: RunBatch) -> None:
         """Keep a batch."""
         await asyncio.get_running_loop().run_in_executor(self._executor, self.journal.append, batch)
+        self.drainer.expect(self.journal.run_id, self.journal.positions())
 
     def positions(self) -> dict[Stream, int]:
         """Return how many rows of each stream are kept."""
@@ -247,11 +249,14 @@ class SimulationDataService(TrainingSource):
     Parameters
     ----------
     settings : StorageSettings
+    observer : Observer, optional
+        Watches the database and the run; a run takes it from here.
     """
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, observer: Observer = NOBODY) -> None:
         self.settings = settings
-        self.database = Database(settings)
+        self.observer = observer
+        self.database = Database(settings, observer)
         self.journals = JournalStore(settings)
         self.drainer = Drainer(self.database, self.journals)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")

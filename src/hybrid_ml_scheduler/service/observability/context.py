@@ -1,0 +1,52 @@
+"""The request that is being served: known to everything that happens for it, threads that `asyncio.to_thread` starts included."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextvars import ContextVar
+
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class RequestContext:
+    """One request.
+
+    Parameters
+    ----------
+    request_id : str
+        Printable, at most 64 characters.
+
+    Attributes
+    ----------
+    trace_id : str or None
+        32 hexadecimal digits, if it is traced.
+    sql_s : float
+        Seconds spent on statements to the database so far.
+    statements : int
+    cache : str or None
+        ``hit`` or ``miss``, if the cache of answers was asked.
+    """
+
+    __slots__ = ("cache", "request_id", "sql_s", "statements", "trace_id")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.trace_id: str | None = None
+        self.sql_s = 0.0
+        self.statements = 0
+        self.cache: str | None = None
+
+
+REQUEST: ContextVar[RequestContext | None] = ContextVar("request", default=None)
+"""The request that is being served; None outside of one."""
+
+
+def request_id_of(header: bytes | None) -> str:
+    """Return the identifier that a client gave its request if it is well-formed, else a new one.
+
+    Letters, digits, dots, dashes and underscores, at most 64: nothing that could break a line of the log or a header.
+    """
+    if header is not None and _WELL_FORMED.fullmatch(header):
+        return header.decode("ascii")
+    return secrets.token_hex(8)

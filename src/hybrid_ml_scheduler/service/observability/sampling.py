@@ -1,0 +1,70 @@
+"""What must be looked at again and again: how late the event loop is, whether the database answers, and what was counted until now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from hybrid_ml_scheduler.service.observability.metrics import Metrics
+from hybrid_ml_scheduler.service.observability.quantiles import Counts, Recent, counts_of
+
+LAG_EVERY_S = 0.1
+HEALTH_EVERY_S = 5.0
+SNAPSHOT_EVERY_S = 15.0
+WINDOW_S = 300.0
+
+
+class Sampler:
+    """Two tasks of the event loop.
+
+    Parameters
+    ----------
+    metrics : Metrics
+    database_away_s : callable
+        Asks the database for an answer; returns None if it gives one.
+    """
+
+    def __init__(self, metrics: Metrics, database_away_s: Callable[[], Awaitable[float | None]]) -> None:
+        self._metrics = metrics
+        self._database_away_s = database_away_s
+        self._tasks: list[asyncio.Task[None]] = []
+        self.recent = Recent(int(WINDOW_S / SNAPSHOT_EVERY_S))
+
+    def start(self) -> None:
+        """Begin."""
+        self._tasks = [
+            asyncio.create_task(self._watch_loop(), name="watch event loop"),
+            asyncio.create_task(self._watch_database(), name="watch database"),
+        ]
+
+    async def stop(self) -> None:
+        """End."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def counts(self) -> dict[str, Counts]:
+        """Return what the histograms that people look at have counted."""
+        metrics = self._metrics
+        return {
+            "responses": counts_of(metrics.response_time, ("method", "route")),
+            "statements": counts_of(metrics.statement_time, ("kind",)),
+            "loop": counts_of(metrics.loop_lag, ()),
+        }
+
+    async def _watch_loop(self) -> None:
+        next_snapshot_s = 0.0
+        while True:
+            due_s = time.monotonic() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            now_s = time.monotonic()
+            self._metrics.loop_lag.observe(max(0.0, now_s - due_s))
+            if now_s >= next_snapshot_s:
+                next_snapshot_s = now_s + SNAPSHOT_EVERY_S
+                self.recent.take(now_s, self.counts())
+
+    async def _watch_database(self) -> None:
+        while True:
+            self._metrics.database_up.set(float(await self._database_away_s() is None))
+            await asyncio.sleep(HEALTH_EVERY_S)
