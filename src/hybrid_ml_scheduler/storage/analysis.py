@@ -137,9 +137,9 @@ def curve(sketch: Sketch) -> list[tuple[float, float]]:
     return [(float(values[place]), float(shares[place])) for place in places]
 
 
-def _values(row: type[Result]) -> dict[str, ColumnElement[float]]:
-    response: ColumnElement[float] = row.finish_s - row.arrival_s
-    run: ColumnElement[float] = row.finish_s - row.start_s
+def _values(row: type[Result]) -> dict[str, Any]:
+    response: ColumnElement[Any] = row.finish_s - row.arrival_s
+    run: ColumnElement[Any] = row.finish_s - row.start_s
     bounded = response / case((run > SLOWDOWN_BOUND_S, run), else_=literal(SLOWDOWN_BOUND_S))
     return {
         "response_s": response,
@@ -156,7 +156,7 @@ class AnalysisRepository(Repository):
     def placements_query(self, run_id: int, scheduler: str, from_seq: int, rows: int) -> Select[Any]:
         """Return the statement of `placements`."""
         joined = and_(TaskRow.run_id == Result.run_id, TaskRow.task_id == Result.task_id)
-        columns = (
+        columns: list[Any] = [
             Result.status,
             Result.fraction,
             Result.cpu_s,
@@ -165,7 +165,7 @@ class AnalysisRepository(Repository):
             Result.reason,
             TaskRow.size,
             TaskRow.compute_intensity,
-        )
+        ]
         wanted = (Result.run_id == run_id, Result.scheduler == scheduler, Result.seq >= from_seq)
         return select(*columns).outerjoin(TaskRow, joined).where(*wanted).order_by(Result.seq.desc()).limit(rows)
 
