@@ -125,12 +125,13 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], title: s
         output.extend(process.stdout or ())
 
     reader = threading.Thread(target=read)
-    reader.start()
-    while reader.is_alive():
-        reader.join(_NEWS_EVERY_S)
-        if reader.is_alive():
-            say(f"{title} ... {time.monotonic() - started_s:.0f} s")
-    if process.wait() != 0:
+    with process:
+        reader.start()
+        while reader.is_alive():
+            reader.join(_NEWS_EVERY_S)
+            if reader.is_alive():
+                say(f"{title} ... {time.monotonic() - started_s:.0f} s")
+    if process.returncode != 0:
         tail = "".join(f"  {line}" for line in output[-_OUTPUT_SHOWN:])
         raise PageError(f"{' '.join(command)} failed in {folder}; the end of its output:\n{tail}")
 

@@ -1,12 +1,8 @@
+import type { components } from "./generated/api";
+
 /** Requests to the service. Every error is one of two: the service said no (`ProblemError`), or it could not be reached (`AwayError`). */
 
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail?: string;
-  readonly errors?: readonly { readonly location?: string; readonly message?: string }[];
-}
+export type Problem = components["schemas"]["Problem"];
 
 export class ProblemError extends Error {
   constructor(readonly problem: Problem) {
@@ -68,7 +64,7 @@ export const del = <T>(path: string, query?: Query): Promise<T> => request<T>("D
 /** What to tell a reader about an error. */
 export function reason(error: unknown): string {
   if (error instanceof ProblemError) {
-    const first = error.problem.errors?.[0]?.message;
+    const first = error.problem.errors?.[0]?.problem;
     return first && !error.message.includes(first) ? `${error.message}: ${first}` : error.message;
   }
   return error instanceof Error ? error.message : String(error);

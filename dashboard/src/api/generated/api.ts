@@ -1,0 +1,3784 @@
+// Written by scripts/generate.mjs from the service's own description; a test holds it up to date.
+export interface paths {
+    readonly "/api/full_history": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Results of a run
+         * @description What each scheduler made of each task, newest first; `next` of one page is `before` of the next. As a stream: everything, oldest first.
+         */
+        readonly get: operations["full_history_api_full_history_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/history": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Delete a run, or all of them
+         * @description Needs `run_id` or `all=true`. Database and journal go together. A run that is going on must be stopped first.
+         */
+        readonly delete: operations["delete_history_api_history_delete"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/history/comparative": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Schedulers side by side
+         * @description Statistics of all schedulers of a run: means, quantiles, wins, regret against the oracle.
+         */
+        readonly get: operations["comparative_api_history_comparative_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/pause": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Pause the run
+         * @description Paused already: 200.
+         */
+        readonly post: operations["pause_api_pause_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/resume": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Go on with a paused run
+         * @description Running already: 200.
+         */
+        readonly post: operations["resume_api_resume_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/speed": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Change the speed of the run
+         * @description Simulated seconds per real second, or "max".
+         */
+        readonly post: operations["speed_api_speed_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/start": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Start a run
+         * @description Start a new run. While one is going on: 409, and that run is not touched.
+         */
+        readonly post: operations["start_api_start_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/status": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Where the run stands
+         * @description State, tasks processed, lanes with their queues and devices, retraining, and how far the database is behind.
+         */
+        readonly get: operations["status_api_status_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/stop": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Stop the run
+         * @description Answers when the run has stopped; stopped already: 200.
+         */
+        readonly post: operations["stop_api_stop_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/compare": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Compare two runs
+         * @description Scheduler by scheduler.
+         */
+        readonly get: operations["compare_api_v1_compare_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/compare/paired": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Compare two runs task by task
+         * @description Each scheduler of the second run against the same one of the first, on the newest tasks that both runs have.
+         */
+        readonly get: operations["compare_paired_api_v1_compare_paired_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/models": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Models that retraining made
+         * @description Newest first, failed trainings included; of one run if `run_id` is given.
+         */
+        readonly get: operations["models_api_v1_models_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/models/store": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Models of the model store
+         * @description All versions of all models that policies can use, those that come with the program included.
+         */
+        readonly get: operations["stored_models_api_v1_models_store_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/models/store/{name}/{version}/features": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What a model asks about
+         * @description Counted in its file: on which features its trees split, and how often.
+         */
+        readonly get: operations["model_features_api_v1_models_store__name___version__features_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/models/store/{name}/promote": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Put a version into use
+         * @description Runs that begin from now on take it; lanes that are going on keep theirs until their own retraining replaces it.
+         */
+        readonly post: operations["promote_api_v1_models_store__name__promote_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/models/store/{name}/rollback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Back to the version before
+         * @description Puts into use what was in use before the last promotion.
+         */
+        readonly post: operations["rollback_api_v1_models_store__name__rollback_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/operations": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * How the service is doing
+         * @description Response times per route, event loop, pools, caches, refusals and the newest troubles. No secrets.
+         */
+        readonly get: operations["operations_api_v1_operations_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/policies": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Policies that can be named
+         * @description Usual ones; every other composition order[+backfill][+placement][+split] of their parts can be named too.
+         */
+        readonly get: operations["policies_api_v1_policies_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/run/policies": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Add a policy to the run
+         * @description It gets a lane of its own, and the tasks that arrive from now on.
+         */
+        readonly post: operations["add_policy_api_v1_run_policies_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/run/policies/{policy}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Take a policy out of the run
+         * @description Tasks that it has not finished are recorded as withdrawn.
+         */
+        readonly delete: operations["remove_policy_api_v1_run_policies__policy__delete"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * All runs
+         * @description Newest first. While the database is away: those that have a journal here.
+         */
+        readonly get: operations["runs_api_v1_runs_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * One run
+         * @description What was run, with which policies, and how it ended.
+         */
+        readonly get: operations["run_api_v1_runs__run_id__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/differences": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Schedulers against one, task by task
+         * @description Each scheduler against the reference on the newest tasks that both finished: mean differences with 95 % intervals, and tests.
+         */
+        readonly get: operations["differences_api_v1_runs__run_id__differences_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/distribution": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * How results are spread
+         * @description Distributions of response and waiting times, where tasks were placed by size and intensity, and who decided.
+         */
+        readonly get: operations["distribution_api_v1_runs__run_id__distribution_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/results": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Results of a run
+         * @description What each scheduler made of each task, newest first; as a stream: everything, oldest first.
+         */
+        readonly get: operations["results_api_v1_runs__run_id__results_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/statistics": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Statistics of a run
+         * @description Means, quantiles, wins and regret of each scheduler, or of one; as much work for a million tasks as for ten.
+         */
+        readonly get: operations["statistics_api_v1_runs__run_id__statistics_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/tasks": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Tasks of a run
+         * @description Tasks as policies see them, newest first; as a stream: all of them, oldest first.
+         */
+        readonly get: operations["tasks_api_v1_runs__run_id__tasks_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/tasks/{task_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * One task
+         * @description The task, and what each scheduler made of it.
+         */
+        readonly get: operations["task_api_v1_runs__run_id__tasks__task_id__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/tasks/{task_id}/explanation": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Why a task was placed where it was
+         * @description The decision taken again, with everything that was considered.
+         */
+        readonly get: operations["explanation_api_v1_runs__run_id__tasks__task_id__explanation_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/training": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Training rows of a run
+         * @description Observed outcomes that models are trained on, newest first; as a stream: everything, oldest first.
+         */
+        readonly get: operations["training_api_v1_runs__run_id__training_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/windows": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Statistics over time
+         * @description How one scheduler did in each window of simulated time, newest window first.
+         */
+        readonly get: operations["windows_api_v1_runs__run_id__windows_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/health": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Health of the service
+         * @description The same as `/health/ready`.
+         */
+        readonly get: operations["health_health_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/health/info": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Facts about the service
+         * @description Versions, kind of database, lag and uptime. No secrets, no names of servers.
+         */
+        readonly get: operations["info_health_info_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/health/live": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Whether the process answers
+         * @description Answers once the interrupted run, if there was one, has been taken up again.
+         */
+        readonly get: operations["live_health_live_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/health/ready": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Whether the service can do its work
+         * @description Asks database and Redis for an answer. 503 once the database has been away for longer than HMS_DATABASE_AWAY_MAX_S; 200 and `degraded`
+         *     before that, and while a configured Redis is away: nothing is lost without it.
+         */
+        readonly get: operations["ready_health_ready_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/metrics": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Metrics for Prometheus
+         * @description Everything that is counted and measured, in Prometheus' text format or OpenMetrics.
+         */
+        readonly get: operations["metrics_metrics_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/metrics/prometheus": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * The same metrics
+         * @description The same as `/metrics`.
+         */
+        readonly get: operations["metrics_prometheus_metrics_prometheus_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/problems/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What a kind of problem means
+         * @description Where the `type` of a problem leads to.
+         */
+        readonly get: operations["problem_problems__name__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /**
+         * Alive
+         * @description The process answers.
+         */
+        readonly Alive: {
+            /**
+             * Status
+             * @example ok
+             */
+            readonly status: string;
+        };
+        /**
+         * CacheUse
+         * @description Questions to the cache of answers since the process began.
+         */
+        readonly CacheUse: {
+            /**
+             * Answer
+             * @description rows, comparative, statistics, windows or compare.
+             */
+            readonly answer: string;
+            /** Hits */
+            readonly hits: number;
+            /** Misses */
+            readonly misses: number;
+        };
+        /**
+         * CandidateAnswer
+         * @description One place a task could have gone.
+         */
+        readonly CandidateAnswer: {
+            /**
+             * Fraction
+             * @description Share of the work on the GPU, 0 to 1.
+             */
+            readonly fraction: number | null;
+            /** Gpus */
+            readonly gpus: readonly number[];
+            /** Node */
+            readonly node: number;
+            /**
+             * Score
+             * @description The smallest wins.
+             */
+            readonly score: number | null;
+        };
+        /**
+         * Comparative
+         * @description All schedulers of one run side by side.
+         */
+        readonly Comparative: {
+            /**
+             * Run Id
+             * @description null if there has never been a run.
+             */
+            readonly run_id: number | null;
+            /** Schedulers */
+            readonly schedulers: readonly components["schemas"]["Statistics"][];
+        };
+        /**
+         * ComparedRuns
+         * @description Two runs, scheduler by scheduler.
+         */
+        readonly ComparedRuns: {
+            /** First */
+            readonly first: number;
+            /** Schedulers */
+            readonly schedulers: readonly components["schemas"]["ComparedScheduler"][];
+            /** Second */
+            readonly second: number;
+        };
+        /**
+         * ComparedScheduler
+         * @description One scheduler in two runs.
+         */
+        readonly ComparedScheduler: {
+            readonly first: components["schemas"]["Statistics"] | null;
+            /**
+             * Response Ratio
+             * @description Mean response time of the second run over that of the first.
+             */
+            readonly response_ratio: number | null;
+            /** Scheduler */
+            readonly scheduler: string;
+            readonly second: components["schemas"]["Statistics"] | null;
+        };
+        /**
+         * Deleted
+         * @description What was deleted.
+         */
+        readonly Deleted: {
+            /**
+             * Rows
+             * @description Rows of the database that are gone; the journal went with them.
+             */
+            readonly rows: number;
+        };
+        /**
+         * Device
+         * @description One device of a lane.
+         */
+        readonly Device: {
+            /**
+             * Held
+             * @description Share in use, 0 to 1.
+             */
+            readonly held: number;
+            /**
+             * Kind
+             * @description cpu, or the GPU's model.
+             */
+            readonly kind: string;
+            /**
+             * Name
+             * @description NODE for the cores of a node, NODE/gpuK for its GPU K.
+             * @example workstation/gpu0
+             */
+            readonly name: string;
+            /**
+             * Tasks
+             * @description Tasks on it, at most 64.
+             */
+            readonly tasks: readonly number[];
+        };
+        /**
+         * Differences
+         * @description All schedulers of a run against one of them, task by task.
+         */
+        readonly Differences: {
+            /** Reference */
+            readonly reference: string;
+            /** Run Id */
+            readonly run_id: number;
+            /**
+             * Schedulers
+             * @description Those that have a task in common with the reference.
+             */
+            readonly schedulers: readonly components["schemas"]["PairedScheduler"][];
+        };
+        /**
+         * DistributionAnswer
+         * @description How the results of one scheduler are spread.
+         */
+        readonly DistributionAnswer: {
+            readonly placements: components["schemas"]["PlacementsAnswer"];
+            /**
+             * Response
+             * @description Cumulative distribution over the whole run: seconds (within 1 %), share of finished tasks that took no longer.
+             */
+            readonly response: readonly (readonly [
+                number,
+                number
+            ])[];
+            /** Run Id */
+            readonly run_id: number;
+            /** Scheduler */
+            readonly scheduler: string;
+            /**
+             * Wait
+             * @description The same of waiting times.
+             */
+            readonly wait: readonly (readonly [
+                number,
+                number
+            ])[];
+        };
+        /**
+         * EnsembleUseAnswer
+         * @description How often one ensemble of trees asks about each feature.
+         */
+        readonly EnsembleUseAnswer: {
+            /**
+             * Name
+             * @description The prediction it makes.
+             * @example cpu_low
+             */
+            readonly name: string;
+            /**
+             * Share
+             * @description Splits on a feature over all splits, largest first.
+             */
+            readonly share: {
+                readonly [key: string]: number;
+            };
+            /** Splits */
+            readonly splits: number;
+            /** Trees */
+            readonly trees: number;
+        };
+        /**
+         * ExplanationAnswer
+         * @description Why a task was started when and where it was, recomputed.
+         */
+        readonly ExplanationAnswer: {
+            /** Candidates */
+            readonly candidates: readonly components["schemas"]["CandidateAnswer"][];
+            readonly chosen: components["schemas"]["CandidateAnswer"];
+            /** Decided By */
+            readonly decided_by: string;
+            /** Notes */
+            readonly notes: readonly string[];
+            /** Order Score */
+            readonly order_score: number | null;
+            /** Policy */
+            readonly policy: string;
+            /** Predictions */
+            readonly predictions: readonly components["schemas"]["PredictionAnswer"][];
+            /** Queue Length */
+            readonly queue_length: number;
+            /** Run Id */
+            readonly run_id: number;
+            /** Task Id */
+            readonly task_id: number;
+            /** Time S */
+            readonly time_s: number;
+        };
+        /**
+         * Failure
+         * @description A warning or error of the log, or an answer of 500 or above.
+         */
+        readonly Failure: {
+            /**
+             * At
+             * @description ISO 8601, UTC.
+             */
+            readonly at: string;
+            /**
+             * Level
+             * @description warning, error or critical.
+             */
+            readonly level: string;
+            /**
+             * Message
+             * @description At most 500 characters, secrets left out.
+             */
+            readonly message: string;
+            /**
+             * Request Id
+             * @description As in the header X-Correlation-ID of the answer.
+             */
+            readonly request_id: string | null;
+            /**
+             * Route
+             * @description Of an answer: method and route.
+             */
+            readonly route: string | null;
+            /**
+             * Source
+             * @description Name of the logger, or http.
+             */
+            readonly source: string;
+            /** Status */
+            readonly status: number | null;
+        };
+        /**
+         * FeatureUse
+         * @description Which features the trees of a model ask about. How much each split gained is not in the file, and so not here.
+         */
+        readonly FeatureUse: {
+            /**
+             * Ensembles
+             * @description Empty for a model without trees.
+             */
+            readonly ensembles: readonly components["schemas"]["EnsembleUseAnswer"][];
+            /** Name */
+            readonly name: string;
+            /** Version */
+            readonly version: number;
+        };
+        /**
+         * FieldProblem
+         * @description What is wrong with one value of a request.
+         */
+        readonly FieldProblem: {
+            /**
+             * Problem
+             * @description What was expected.
+             * @example Input should be greater than 0
+             */
+            readonly problem: string;
+            /**
+             * Where
+             * @description Part of the request and name of the value.
+             * @example body.load
+             */
+            readonly where: string;
+        };
+        /**
+         * Format
+         * @description How rows are sent.
+         * @enum {string}
+         */
+        readonly Format: "json" | "ndjson" | "csv";
+        /**
+         * Health
+         * @description Whether the service is well.
+         */
+        readonly Health: {
+            /**
+             * Checks
+             * @description State of each part.
+             */
+            readonly checks: {
+                readonly [key: string]: unknown;
+            };
+            /**
+             * Status
+             * @description ok, degraded (something optional is away, or the database for a moment) or unavailable.
+             */
+            readonly status: string;
+        };
+        /**
+         * Info
+         * @description Facts about the running service.
+         */
+        readonly Info: {
+            /** Database */
+            readonly database: {
+                readonly [key: string]: unknown;
+            };
+            /** Live Stream */
+            readonly live_stream: {
+                readonly [key: string]: unknown;
+            };
+            /**
+             * Process Id
+             * @description Drawn at start; part of the cursors of the live stream.
+             */
+            readonly process_id: string;
+            /** Python */
+            readonly python: string;
+            /** Redis */
+            readonly redis: {
+                readonly [key: string]: unknown;
+            };
+            /** Schema Version */
+            readonly schema_version: string;
+            /** Started At */
+            readonly started_at: string;
+            readonly storage: components["schemas"]["StorageStatus"];
+            /** Uptime S */
+            readonly uptime_s: number;
+            /** Version */
+            readonly version: string;
+        };
+        /**
+         * Lane
+         * @description How one policy and its devices are doing; null where nothing is known.
+         */
+        readonly Lane: {
+            /** Devices */
+            readonly devices: readonly components["schemas"]["Device"][];
+            /**
+             * Energy J
+             * @description Busy energy of the finished tasks, in joules.
+             */
+            readonly energy_j: number | null;
+            /**
+             * Fallback Share
+             * @description Share of the newest decisions that the rule behind a learned policy took, 0 to 1.
+             */
+            readonly fallback_share: number | null;
+            /**
+             * Finished
+             * @description Tasks finished so far.
+             */
+            readonly finished: number;
+            /**
+             * Mean Response S
+             * @description Over the newest finished tasks, in simulated seconds.
+             */
+            readonly mean_response_s: number | null;
+            /** Message */
+            readonly message?: string | null;
+            /**
+             * Model
+             * @description Model in use, name@version.
+             */
+            readonly model: string | null;
+            /**
+             * P95 Response S
+             * @description Over the newest finished tasks, in simulated seconds.
+             */
+            readonly p95_response_s: number | null;
+            /** Policy */
+            readonly policy: string;
+            /**
+             * Queue Length
+             * @description Tasks waiting now.
+             */
+            readonly queue_length: number;
+            /**
+             * Refused
+             * @description Tasks refused so far.
+             */
+            readonly refused: number;
+            /**
+             * Regret To Oracle
+             * @description Mean response time over the oracle's, minus one, over the newest tasks.
+             */
+            readonly regret_to_oracle: number | null;
+            /**
+             * Running
+             * @description Tasks running now.
+             */
+            readonly running: number;
+            /**
+             * State
+             * @description running, saturated (refuses tasks until its queue is shorter) or finished.
+             */
+            readonly state: string;
+            /**
+             * Utilization Cpu
+             * @description Share of cores in use, 0 to 1.
+             */
+            readonly utilization_cpu: number | null;
+            /**
+             * Utilization Gpu
+             * @description Share of GPUs in use, 0 to 1.
+             */
+            readonly utilization_gpu: number | null;
+        };
+        /**
+         * ModelInUse
+         * @description What is in use now.
+         */
+        readonly ModelInUse: {
+            /** Name */
+            readonly name: string;
+            /** Version */
+            readonly version: number;
+        };
+        /**
+         * Operations
+         * @description How the service is doing.
+         */
+        readonly Operations: {
+            /**
+             * At
+             * @description ISO 8601, UTC.
+             */
+            readonly at: string;
+            /** Cache */
+            readonly cache: readonly components["schemas"]["CacheUse"][];
+            /**
+             * Cpu S
+             * @description Processor time of the process so far.
+             */
+            readonly cpu_s: number;
+            /**
+             * Database
+             * @description state (ok or away), dialect, pool_timeouts.
+             */
+            readonly database: {
+                readonly [key: string]: unknown;
+            };
+            /** @description How late the event loop woke a timer. */
+            readonly event_loop: components["schemas"]["Times"];
+            /**
+             * Failures
+             * @description Newest first, at most 50.
+             */
+            readonly failures: readonly components["schemas"]["Failure"][];
+            /**
+             * Live Stream
+             * @description clients, clients_max, frames_sent, and dropped: clients by why they were let go.
+             */
+            readonly live_stream: {
+                readonly [key: string]: unknown;
+            };
+            /**
+             * Memory Mb
+             * @description Most resident memory of the process so far.
+             */
+            readonly memory_mb: number;
+            /** Pools */
+            readonly pools: readonly components["schemas"]["PoolUse"][];
+            /**
+             * Redis
+             * @description state (alone, connected or lost), times_lost.
+             */
+            readonly redis: {
+                readonly [key: string]: unknown;
+            };
+            /** Rejections */
+            readonly rejections: readonly components["schemas"]["Rejections"][];
+            /** Requests In Progress */
+            readonly requests_in_progress: number;
+            /**
+             * Routes
+             * @description The slowest 99 % quantile first.
+             */
+            readonly routes: readonly components["schemas"]["RouteTimes"][];
+            /** Slow Query S */
+            readonly slow_query_s: number;
+            /** Slow Request S */
+            readonly slow_request_s: number;
+            /**
+             * Slow Requests
+             * @description Slower than slow_request_s, since the process began.
+             */
+            readonly slow_requests: number;
+            /**
+             * Slow Statements
+             * @description Slower than slow_query_s, since the process began.
+             */
+            readonly slow_statements: number;
+            /** @description Statements to the database. */
+            readonly statements: components["schemas"]["Times"];
+            readonly storage: components["schemas"]["StorageStatus"];
+            /** Uptime S */
+            readonly uptime_s: number;
+            /**
+             * Window S
+             * @description Length of the window of all times here, in seconds; at most about 300.
+             */
+            readonly window_s: number;
+        };
+        /**
+         * PairedMetricAnswer
+         * @description One metric of the same tasks twice.
+         */
+        readonly PairedMetricAnswer: {
+            /**
+             * Difference
+             * @description Mean of second minus first, over the means of the stretches.
+             */
+            readonly difference: number;
+            /**
+             * First
+             * @description Mean over the tasks.
+             */
+            readonly first: number;
+            /** High */
+            readonly high: number | null;
+            /**
+             * Low
+             * @description 95 % interval of the difference (Student's t over the stretches).
+             */
+            readonly low: number | null;
+            /**
+             * Second
+             * @description Mean over the tasks.
+             */
+            readonly second: number;
+            /**
+             * T P
+             * @description Two-sided p of the paired t-test over the stretches.
+             */
+            readonly t_p: number | null;
+            /**
+             * Wilcoxon P
+             * @description Two-sided p of Wilcoxon's signed-rank test over the stretches.
+             */
+            readonly wilcoxon_p: number | null;
+        };
+        /**
+         * PairedRuns
+         * @description Schedulers of two runs on the same tasks: equal numbers, equal arrivals.
+         */
+        readonly PairedRuns: {
+            /** First */
+            readonly first: number;
+            /**
+             * Schedulers
+             * @description Empty if the runs have no task in common.
+             */
+            readonly schedulers: readonly components["schemas"]["PairedScheduler"][];
+            /** Second */
+            readonly second: number;
+        };
+        /**
+         * PairedScheduler
+         * @description One scheduler against the same or another one, on the same tasks; null where nothing is known.
+         */
+        readonly PairedScheduler: {
+            /**
+             * Batches
+             * @description Stretches of tasks, one after the other, whose mean differences are taken for independent.
+             */
+            readonly batches: number;
+            /**
+             * Metrics
+             * @description response_s, wait_s, slowdown (bounded by 10 s), energy_j, cost_usd.
+             */
+            readonly metrics: {
+                readonly [key: string]: components["schemas"]["PairedMetricAnswer"] | null;
+            };
+            /** Scheduler */
+            readonly scheduler: string;
+            /**
+             * Tasks
+             * @description Tasks that both finished, of the newest 20,000.
+             */
+            readonly tasks: number;
+        };
+        /**
+         * PlacementsAnswer
+         * @description Where the newest results of a scheduler went, and who decided it.
+         */
+        readonly PlacementsAnswer: {
+            /**
+             * Count
+             * @description Tasks in each bin, by size, then compute intensity.
+             */
+            readonly count: readonly (readonly number[])[];
+            /**
+             * Cpu Only
+             * @description Finished tasks with GPU fraction 0.
+             */
+            readonly cpu_only: number;
+            /**
+             * Cpu S
+             * @description Sum of the run times of their CPU parts, in seconds.
+             */
+            readonly cpu_s: number;
+            /**
+             * Decided By
+             * @description rule, model, exploration, or why the fallback decided.
+             */
+            readonly decided_by: {
+                readonly [key: string]: number;
+            };
+            /**
+             * Fraction
+             * @description Their mean GPU fraction; null where there are none.
+             */
+            readonly fraction: readonly (readonly (number | null)[])[];
+            /**
+             * Gpu Only
+             * @description Finished tasks with GPU fraction 1.
+             */
+            readonly gpu_only: number;
+            /**
+             * Gpu S
+             * @description Sum of the run times of their GPU parts, in seconds.
+             */
+            readonly gpu_s: number;
+            /** Intensity Edges */
+            readonly intensity_edges: readonly number[];
+            /**
+             * Reasons
+             * @description Why tasks were not run.
+             */
+            readonly reasons: {
+                readonly [key: string]: number;
+            };
+            /**
+             * Rows
+             * @description Results that were looked at, at most 10,000.
+             */
+            readonly rows: number;
+            /**
+             * Size Edges
+             * @description Edges of the bins of size in seconds, on a logarithmic scale; empty if no size is known.
+             */
+            readonly size_edges: readonly number[];
+            /**
+             * Split
+             * @description Finished tasks with a GPU fraction between 0 and 1.
+             */
+            readonly split: number;
+        };
+        /**
+         * PolicyEntry
+         * @description One policy that can be named.
+         */
+        readonly PolicyEntry: {
+            /** Name */
+            readonly name: string;
+            /** Reference */
+            readonly reference: string;
+            /**
+             * Runs
+             * @description Kinds of tasks and clusters it can run, as tasks/cluster.
+             * @example [
+             *       "divisible/nodes"
+             *     ]
+             */
+            readonly runs: readonly string[];
+            /** Summary */
+            readonly summary: string;
+        };
+        /**
+         * PolicyList
+         * @description Policies, by name.
+         */
+        readonly PolicyList: {
+            /** Policies */
+            readonly policies: readonly components["schemas"]["PolicyEntry"][];
+        };
+        /**
+         * PolicyRequest
+         * @description A policy for the run that is going on.
+         */
+        readonly PolicyRequest: {
+            /**
+             * Policy
+             * @description Its spelling.
+             * @example sjf+mct
+             */
+            readonly policy: string;
+        };
+        /**
+         * PoolUse
+         * @description One pool of database connections.
+         */
+        readonly PoolUse: {
+            /** Idle */
+            readonly idle: number;
+            /** In Use */
+            readonly in_use: number;
+            /**
+             * Most
+             * @description How many there can be.
+             */
+            readonly most: number;
+            /**
+             * Name
+             * @description read or write.
+             */
+            readonly name: string;
+        };
+        /**
+         * PredictionAnswer
+         * @description What a policy expected on one class of device; seconds.
+         */
+        readonly PredictionAnswer: {
+            /** Device */
+            readonly device: string;
+            /** Expected S */
+            readonly expected_s: number | null;
+            /**
+             * High S
+             * @description 90 % quantile.
+             */
+            readonly high_s: number | null;
+            /**
+             * Low S
+             * @description 10 % quantile.
+             */
+            readonly low_s: number | null;
+            /** Nominal S */
+            readonly nominal_s: number | null;
+        };
+        /**
+         * Problem
+         * @description Problem details as of RFC 9457; sent as application/problem+json.
+         */
+        readonly Problem: {
+            /**
+             * Detail
+             * @description What was wrong, where, and what was expected.
+             * @default null
+             */
+            readonly detail?: string | null;
+            /**
+             * Errors
+             * @description What is wrong with single values.
+             * @default null
+             */
+            readonly errors?: readonly components["schemas"]["FieldProblem"][] | null;
+            /**
+             * Instance
+             * @description Path of the request.
+             * @default null
+             * @example /api/start
+             */
+            readonly instance?: string | null;
+            /**
+             * Status
+             * @description Status code of HTTP.
+             * @example 409
+             */
+            readonly status: number;
+            /**
+             * Title
+             * @description The kind in words.
+             * @example A run is going on already
+             */
+            readonly title: string;
+            /**
+             * Type
+             * @description What kind of problem it is: an address at which it is explained.
+             * @example /problems/already-running
+             */
+            readonly type: string;
+        };
+        /**
+         * PromoteRequest
+         * @description Which version shall be in use.
+         */
+        readonly PromoteRequest: {
+            /**
+             * Version
+             * @description Version of the model in the store.
+             * @example 2
+             */
+            readonly version: number;
+        };
+        /**
+         * Promotion
+         * @description A version was put into use.
+         */
+        readonly Promotion: {
+            /**
+             * Action
+             * @description in_use (before anything was promoted), promote or rollback.
+             */
+            readonly action: string;
+            /**
+             * At
+             * @description ISO 8601, UTC.
+             */
+            readonly at: string;
+            /** Name */
+            readonly name: string;
+            /**
+             * Version
+             * @description In use from then on.
+             */
+            readonly version: number;
+        };
+        /**
+         * Rejections
+         * @description Requests refused because there were too many, since the process began.
+         */
+        readonly Rejections: {
+            /** Count */
+            readonly count: number;
+            /** Route Class */
+            readonly route_class: string;
+        };
+        /**
+         * Retraining
+         * @description How learning in the running service is doing.
+         */
+        readonly Retraining: {
+            /** Last At Tasks */
+            readonly last_at_tasks: number | null;
+            /** Last Error */
+            readonly last_error: string | null;
+            /**
+             * State
+             * @description off, waiting, training or failed (the model in use stayed).
+             */
+            readonly state: string;
+            /**
+             * Versions
+             * @description Models that were swapped in, newest last.
+             */
+            readonly versions: readonly string[];
+        };
+        /**
+         * RouteTimes
+         * @description Response times of one route, until the head of the answer is sent.
+         */
+        readonly RouteTimes: {
+            /**
+             * Count
+             * @description How often, in the window.
+             */
+            readonly count: number;
+            /**
+             * Failed
+             * @description Of these, answered with 500 or above.
+             */
+            readonly failed: number;
+            /** Method */
+            readonly method: string;
+            /**
+             * P50 S
+             * @description Median, in seconds.
+             */
+            readonly p50_s: number | null;
+            /**
+             * P95 S
+             * @description 95 % quantile, in seconds.
+             */
+            readonly p95_s: number | null;
+            /**
+             * P99 S
+             * @description 99 % quantile, in seconds.
+             */
+            readonly p99_s: number | null;
+            /**
+             * Route
+             * @description Template of its path; (other) for all paths that are none.
+             */
+            readonly route: string;
+            /**
+             * Total
+             * @description Requests since the process began.
+             */
+            readonly total: number;
+        };
+        /**
+         * RowPage
+         * @description Rows of one run.
+         */
+        readonly RowPage: {
+            /**
+             * Next
+             * @description Hand this over to get the next page; null if there is none.
+             */
+            readonly next: number | null;
+            /**
+             * Rows
+             * @description Values by name of column; null where not known.
+             */
+            readonly rows: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            /**
+             * Run Id
+             * @description null if there has never been a run.
+             */
+            readonly run_id: number | null;
+        };
+        /**
+         * Run
+         * @description One run of the history.
+         */
+        readonly Run: {
+            /** Cluster */
+            readonly cluster: string;
+            /**
+             * Created At
+             * @description ISO 8601, UTC.
+             */
+            readonly created_at: string;
+            /** Ended At */
+            readonly ended_at: string | null;
+            /** Id */
+            readonly id: number;
+            /** Message */
+            readonly message: string | null;
+            /**
+             * Options
+             * @description Everything else it was started with.
+             */
+            readonly options: {
+                readonly [key: string]: unknown;
+            };
+            /** Policies */
+            readonly policies: readonly string[];
+            /**
+             * State
+             * @description running, paused, stopped, finished or failed.
+             */
+            readonly state: string;
+            /**
+             * Version
+             * @description Of the program that began it.
+             */
+            readonly version: string;
+            /** Workload */
+            readonly workload: string;
+        };
+        /**
+         * RunPage
+         * @description Runs, newest first.
+         */
+        readonly RunPage: {
+            /**
+             * Next
+             * @description Hand this over as `before` to get the next page; null if there is none.
+             */
+            readonly next: number | null;
+            /** Runs */
+            readonly runs: readonly components["schemas"]["Run"][];
+            /**
+             * Source
+             * @description database, or journal while the database is away.
+             */
+            readonly source: string;
+        };
+        /**
+         * RunRequestAnswer
+         * @description What the run was asked to be, with the seed that was drawn.
+         */
+        readonly RunRequestAnswer: {
+            /** Cluster */
+            readonly cluster: string | null;
+            /** Load */
+            readonly load: number;
+            /** Max Tasks */
+            readonly max_tasks: number | null;
+            /** Objective */
+            readonly objective: string | null;
+            /** Policies */
+            readonly policies: readonly string[];
+            /**
+             * Retrain Every
+             * @description In finished tasks; null: never.
+             */
+            readonly retrain_every: number | null;
+            /** Seed */
+            readonly seed: number | null;
+            /**
+             * Speed
+             * @description Simulated seconds per real second, or "max".
+             */
+            readonly speed: number | string | null;
+            /** Workload */
+            readonly workload: string;
+        };
+        /**
+         * SpeedRequest
+         * @description How fast simulated time shall pass.
+         */
+        readonly SpeedRequest: {
+            /**
+             * Speed
+             * @description Simulated seconds per real second, or "max".
+             * @example 60
+             * @example max
+             */
+            readonly speed: number | "max";
+        };
+        /**
+         * StartRequest
+         * @description What a run shall be; everything is optional.
+         */
+        readonly StartRequest: {
+            /**
+             * Cluster
+             * @description A cluster's name, or a cluster file on the server; the workload's usual one if left out.
+             */
+            readonly cluster?: string | null;
+            /**
+             * Load
+             * @description Of a preset: share of the capacity of its cluster. Of a trace: factor on the arrival rate.
+             * @example 0.3
+             */
+            readonly load?: number | null;
+            /**
+             * Max Tasks
+             * @description The run ends after so many tasks; never if left out.
+             * @example 100000
+             */
+            readonly max_tasks?: number | null;
+            /**
+             * Objective
+             * @description Learned policies take models that were trained for it.
+             * @example mean_response
+             */
+            readonly objective?: string | null;
+            /**
+             * Policies
+             * @description One lane each, all on the same tasks.
+             * @example [
+             *       "round_robin",
+             *       "random",
+             *       "greedy",
+             *       "hybrid_ml",
+             *       "rl_agent",
+             *       "oracle"
+             *     ]
+             */
+            readonly policies?: readonly string[] | null;
+            /**
+             * Retrain Every
+             * @description Finished tasks between two trainings; null: never.
+             * @example 5000
+             */
+            readonly retrain_every?: number | null;
+            /**
+             * Seed
+             * @description Of the stream and its noise; drawn and recorded if left out.
+             * @example 7
+             */
+            readonly seed?: number | null;
+            /**
+             * Speed
+             * @description Simulated seconds per real second, or "max".
+             * @example 60
+             * @example max
+             */
+            readonly speed?: number | "max" | null;
+            /**
+             * Workload
+             * @description A preset, whose stream has no end, or a trace file on the server.
+             * @example steady
+             */
+            readonly workload?: string | null;
+        };
+        /**
+         * Statistics
+         * @description How one scheduler did in one run; times in simulated seconds over its finished tasks, quantiles within 1 %. null where nothing is known.
+         */
+        readonly Statistics: {
+            /** By Exploration */
+            readonly by_exploration: number;
+            /**
+             * By Fallback
+             * @description Decisions that the rule behind a learned policy took.
+             */
+            readonly by_fallback: number;
+            /**
+             * By Model
+             * @description Decisions that a model took.
+             */
+            readonly by_model: number;
+            /**
+             * Compared
+             * @description Tasks with the results of all schedulers.
+             */
+            readonly compared: number;
+            /**
+             * Cost Usd
+             * @description Sum, in US dollars.
+             */
+            readonly cost_usd: number;
+            /**
+             * Energy J
+             * @description Sum, in joules.
+             */
+            readonly energy_j: number;
+            /** Finished */
+            readonly finished: number;
+            /** Last Finish S */
+            readonly last_finish_s: number;
+            /** Max Response S */
+            readonly max_response_s: number | null;
+            /** Max Wait S */
+            readonly max_wait_s: number | null;
+            /** Mean Bounded Slowdown */
+            readonly mean_bounded_slowdown: number | null;
+            /**
+             * Mean Regret S
+             * @description Mean response time above the oracle's over the tasks that both finished.
+             */
+            readonly mean_regret_s: number | null;
+            /** Mean Response S */
+            readonly mean_response_s: number | null;
+            /** Mean Run S */
+            readonly mean_run_s: number | null;
+            /** Mean Wait S */
+            readonly mean_wait_s: number | null;
+            /** Median Response S */
+            readonly median_response_s: number | null;
+            /** P95 Response S */
+            readonly p95_response_s: number | null;
+            /** P99 Response S */
+            readonly p99_response_s: number | null;
+            /** P99 Wait S */
+            readonly p99_wait_s: number | null;
+            /** Refused */
+            readonly refused: number;
+            /** Rejected */
+            readonly rejected: number;
+            /** Results */
+            readonly results: number;
+            /** Scheduler */
+            readonly scheduler: string;
+            /**
+             * Wins
+             * @description Compared tasks on which no other scheduler had a shorter response time.
+             */
+            readonly wins: number;
+            /**
+             * Wins Against
+             * @description Compared tasks on which it was faster than that scheduler.
+             */
+            readonly wins_against: {
+                readonly [key: string]: number;
+            };
+            /** Withdrawn */
+            readonly withdrawn: number;
+        };
+        /**
+         * Status
+         * @description Where the run stands.
+         */
+        readonly Status: {
+            /** Is Paused */
+            readonly is_paused: boolean;
+            /**
+             * Is Running
+             * @description Whether tasks are being scheduled right now.
+             */
+            readonly is_running: boolean;
+            /** Lanes */
+            readonly lanes: readonly components["schemas"]["Lane"][];
+            /**
+             * Message
+             * @description Why a run is blocked or has failed.
+             */
+            readonly message: string | null;
+            readonly request: components["schemas"]["RunRequestAnswer"] | null;
+            readonly retraining: components["schemas"]["Retraining"];
+            /** Run Id */
+            readonly run_id: number | null;
+            /**
+             * Speed
+             * @description Simulated seconds per real second, or "max".
+             */
+            readonly speed: number | string | null;
+            /**
+             * Started At
+             * @description ISO 8601, UTC.
+             */
+            readonly started_at: string | null;
+            /**
+             * State
+             * @description stopped, starting, running, paused, stopping, blocked (disk full) or failed.
+             */
+            readonly state: string;
+            readonly storage: components["schemas"]["StorageStatus"];
+            /** Tasks Arrived */
+            readonly tasks_arrived: number;
+            /**
+             * Tasks Processed
+             * @description Tasks whose results from every lane are in the journal; never falls during a run.
+             */
+            readonly tasks_processed: number;
+            /**
+             * Time S
+             * @description Simulated time in seconds.
+             */
+            readonly time_s: number;
+        };
+        /**
+         * StorageStatus
+         * @description The way from the journal into the database.
+         */
+        readonly StorageStatus: {
+            /**
+             * Lag Limit Rows
+             * @description The run is held back once more rows wait.
+             */
+            readonly lag_limit_rows: number;
+            /**
+             * Lag Rows
+             * @description Rows in the journal that are not in the database yet.
+             */
+            readonly lag_rows: number;
+            /**
+             * Message
+             * @description Why it failed.
+             */
+            readonly message: string | null;
+            /**
+             * Rows Per S
+             * @description Measured speed of the way into the database.
+             */
+            readonly rows_per_s: number | null;
+            /**
+             * State
+             * @description ok, away (rows wait in the journal), fenced or failed.
+             */
+            readonly state: string;
+        };
+        /**
+         * StoredModelEntry
+         * @description One version of a model in the model store.
+         */
+        readonly StoredModelEntry: {
+            /** Card */
+            readonly card: {
+                readonly [key: string]: unknown;
+            } | null;
+            /** In Use */
+            readonly in_use: boolean;
+            /** Name */
+            readonly name: string;
+            /**
+             * Problem
+             * @description Why it cannot be loaded.
+             */
+            readonly problem: string | null;
+            /** Version */
+            readonly version: number;
+        };
+        /**
+         * StoredModelList
+         * @description Models of the store, by name and version.
+         */
+        readonly StoredModelList: {
+            /** Models */
+            readonly models: readonly components["schemas"]["StoredModelEntry"][];
+            /**
+             * Promotions
+             * @description Of all models, in the order in which they were made.
+             */
+            readonly promotions: readonly components["schemas"]["Promotion"][];
+        };
+        /**
+         * TaskDetail
+         * @description One task, and what each scheduler made of it.
+         */
+        readonly TaskDetail: {
+            /** Results */
+            readonly results: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            /**
+             * Task
+             * @description null if only results are left.
+             */
+            readonly task: {
+                readonly [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * Times
+         * @description How long something took lately; quantiles are interpolated inside the buckets of a histogram. null where nothing was counted.
+         */
+        readonly Times: {
+            /**
+             * Count
+             * @description How often, in the window.
+             */
+            readonly count: number;
+            /**
+             * P50 S
+             * @description Median, in seconds.
+             */
+            readonly p50_s: number | null;
+            /**
+             * P95 S
+             * @description 95 % quantile, in seconds.
+             */
+            readonly p95_s: number | null;
+            /**
+             * P99 S
+             * @description 99 % quantile, in seconds.
+             */
+            readonly p99_s: number | null;
+        };
+        /**
+         * TrainedModel
+         * @description A model that retraining in the service made, or failed to make.
+         */
+        readonly TrainedModel: {
+            /** Created At */
+            readonly created_at: string;
+            /** Details */
+            readonly details: {
+                readonly [key: string]: unknown;
+            };
+            /** Id */
+            readonly id: number;
+            /** Message */
+            readonly message: string | null;
+            /** Name */
+            readonly name: string;
+            /**
+             * Rows
+             * @description Rows it was trained on.
+             */
+            readonly rows: number;
+            /** Run Id */
+            readonly run_id: number | null;
+            /** Sha256 */
+            readonly sha256: string | null;
+            /**
+             * Source
+             * @description database or journal.
+             */
+            readonly source: string;
+            /**
+             * State
+             * @description candidate, in_use, retired or failed.
+             */
+            readonly state: string;
+            /** Version */
+            readonly version: number | null;
+        };
+        /**
+         * TrainedModelPage
+         * @description Models of the registry, newest first.
+         */
+        readonly TrainedModelPage: {
+            /** Models */
+            readonly models: readonly components["schemas"]["TrainedModel"][];
+            /** Next */
+            readonly next: number | null;
+        };
+        /**
+         * Window
+         * @description The same over the tasks that arrived in one window of simulated time.
+         */
+        readonly Window: {
+            /**
+             * Begin S
+             * @description In simulated seconds.
+             */
+            readonly begin_s: number;
+            /**
+             * Length S
+             * @description In simulated seconds.
+             */
+            readonly length_s: number;
+            readonly statistics: components["schemas"]["Statistics"];
+        };
+        /**
+         * WindowPage
+         * @description Windows of one scheduler, newest first.
+         */
+        readonly WindowPage: {
+            /** Next */
+            readonly next: number | null;
+            /** Run Id */
+            readonly run_id: number;
+            /** Scheduler */
+            readonly scheduler: string;
+            /** Windows */
+            readonly windows: readonly components["schemas"]["Window"][];
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    readonly full_history_api_full_history_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description json: a page, newest rows first. ndjson, csv: all rows in their order, one per line. */
+                readonly format?: components["schemas"]["Format"];
+                /** @description Most rows in a page; 1000 if left out. Not for streams. */
+                readonly limit?: number | null;
+                /** @description Number of the run; the present or newest one if left out. */
+                readonly run_id?: number | null;
+                /** @description Only this scheduler, as spelled in the run. */
+                readonly scheduler?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page as JSON, or all rows in their order, one per line. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RowPage"];
+                    readonly "application/x-ndjson": string;
+                    readonly "text/csv": string;
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly delete_history_api_history_delete: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Delete all runs. */
+                readonly all?: boolean;
+                /** @description Number of the run; the present or newest one if left out. */
+                readonly run_id?: number | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is stored is in use. A run that is being written cannot be deleted: stop it first. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly comparative_api_history_comparative_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Number of the run; the present or newest one if left out. */
+                readonly run_id?: number | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Comparative"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly pause_api_pause_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description No run is going on. Start one first (POST /api/start). */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly resume_api_resume_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description No run is going on. Start one first (POST /api/start). */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly speed_api_speed_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SpeedRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description The request cannot be read. The body is no JSON, or the request no HTTP. */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No run is going on. Start one first (POST /api/start). */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly start_api_start_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["StartRequest"] | null;
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description The request cannot be read. The body is no JSON, or the request no HTTP. */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A run is going on already. Stop it first (POST /api/stop); it was not touched. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly status_api_status_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    readonly stop_api_stop_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    readonly compare_api_v1_compare_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description Number of a run. */
+                readonly first: number;
+                /** @description Number of another run. */
+                readonly second: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ComparedRuns"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly compare_paired_api_v1_compare_paired_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description Number of a run. */
+                readonly first: number;
+                /** @description Number of another run. */
+                readonly second: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PairedRuns"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly models_api_v1_models_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description Most entries in the answer. */
+                readonly limit?: number;
+                /** @description Number of the run; the present or newest one if left out. */
+                readonly run_id?: number | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TrainedModelPage"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly stored_models_api_v1_models_store_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredModelList"];
+                };
+            };
+        };
+    };
+    readonly model_features_api_v1_models_store__name___version__features_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Name of a model of the store. */
+                readonly name: string;
+                /** @description Its version. */
+                readonly version: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FeatureUse"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly promote_api_v1_models_store__name__promote_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Name of a model of the store. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PromoteRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ModelInUse"];
+                };
+            };
+            /** @description The request cannot be read. The body is no JSON, or the request no HTTP. */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly rollback_api_v1_models_store__name__rollback_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Name of a model of the store. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ModelInUse"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly operations_api_v1_operations_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Operations"];
+                };
+            };
+        };
+    };
+    readonly policies_api_v1_policies_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+        };
+    };
+    readonly add_policy_api_v1_run_policies_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PolicyRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description The request cannot be read. The body is no JSON, or the request no HTTP. */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No run is going on. Start one first (POST /api/start). */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly remove_policy_api_v1_run_policies__policy__delete: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description As spelled in the run. */
+                readonly policy: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description No run is going on. Start one first (POST /api/start). */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly runs_api_v1_runs_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description Most entries in the answer. */
+                readonly limit?: number;
+                readonly state?: string | null;
+                readonly workload?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RunPage"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly run_api_v1_runs__run_id__get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly differences_api_v1_runs__run_id__differences_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The scheduler, as spelled in the run. */
+                readonly reference?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Differences"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly distribution_api_v1_runs__run_id__distribution_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The scheduler, as spelled in the run. */
+                readonly scheduler: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DistributionAnswer"];
+                };
+            };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly results_api_v1_runs__run_id__results_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description json: a page, newest rows first. ndjson, csv: all rows in their order, one per line. */
+                readonly format?: components["schemas"]["Format"];
+                /** @description Most rows in a page; 1000 if left out. Not for streams. */
+                readonly limit?: number | null;
+                /** @description Only this scheduler, as spelled in the run. */
+                readonly scheduler?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page as JSON, or all rows in their order, one per line. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RowPage"];
+                    readonly "application/x-ndjson": string;
+                    readonly "text/csv": string;
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly statistics_api_v1_runs__run_id__statistics_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only this scheduler, as spelled in the run. */
+                readonly scheduler?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly components["schemas"]["Statistics"][];
+                };
+            };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly tasks_api_v1_runs__run_id__tasks_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description json: a page, newest rows first. ndjson, csv: all rows in their order, one per line. */
+                readonly format?: components["schemas"]["Format"];
+                /** @description Most rows in a page; 1000 if left out. Not for streams. */
+                readonly limit?: number | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page as JSON, or all rows in their order, one per line. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RowPage"];
+                    readonly "application/x-ndjson": string;
+                    readonly "text/csv": string;
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly task_api_v1_runs__run_id__tasks__task_id__get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+                /** @description Number of the task in its run. */
+                readonly task_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly explanation_api_v1_runs__run_id__tasks__task_id__explanation_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The scheduler, as spelled in the run. */
+                readonly policy: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+                /** @description Number of the task in its run. */
+                readonly task_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ExplanationAnswer"];
+                };
+            };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly training_api_v1_runs__run_id__training_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description json: a page, newest rows first. ndjson, csv: all rows in their order, one per line. */
+                readonly format?: components["schemas"]["Format"];
+                /** @description Most rows in a page; 1000 if left out. Not for streams. */
+                readonly limit?: number | null;
+                /** @description Only this scheduler, as spelled in the run. */
+                readonly scheduler?: string | null;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page as JSON, or all rows in their order, one per line. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RowPage"];
+                    readonly "application/x-ndjson": string;
+                    readonly "text/csv": string;
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly windows_api_v1_runs__run_id__windows_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description Most entries in the answer. */
+                readonly limit?: number;
+                /** @description The scheduler, as spelled in the run. */
+                readonly scheduler: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WindowPage"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly health_health_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The database has been away for too long. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    readonly info_health_info_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Info"];
+                };
+            };
+        };
+    };
+    readonly live_health_live_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Alive"];
+                };
+            };
+        };
+    };
+    readonly ready_health_ready_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The database has been away for too long. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    readonly metrics_metrics_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+        };
+    };
+    readonly metrics_prometheus_metrics_prometheus_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+        };
+    };
+    readonly problem_problems__name__get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}
