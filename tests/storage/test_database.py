@@ -148,9 +148,17 @@ async def test_a_server_without_a_free_connection(postgres: PostgresServer, tmp_
     settings = StorageSettings.load(data_dir=tmp_path, database_url=postgres.url(name).replace("hms@", "limited@"), **QUICK)
     async with Database(settings) as database, database.read() as held:
         await held.execute(text("SELECT 1"))
-        with pytest.raises(StorageBusyError, match="no connection left"):
+        with pytest.raises(StorageUnavailableError, match="no connection left"):
             async with database.read() as session:
                 await session.execute(text("SELECT 1"))
+
+
+async def test_a_database_that_takes_no_connections(postgres: PostgresServer, tmp_path: Path) -> None:
+    name = postgres.new_database()
+    postgres.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    async with Database(StorageSettings.load(data_dir=tmp_path, database_url=postgres.url(name), **QUICK)) as database:
+        with pytest.raises(StorageUnavailableError, match="takes no connections"):
+            await database.ping(5)
 
 
 async def test_a_slow_statement_ends(postgres: PostgresServer, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -145,7 +145,7 @@ async def open_resources(
     await storage.open(upgrade=True)
     if storage.drainer.state is DrainState.AWAY:
         _LOG.warning("the database is away; results wait in the journal: %s", storage.drainer.error)
-    async with _closing(storage, settings), Sharing(settings, observability) as sharing:
+    async with _closing(storage, settings) as ending, Sharing(settings, observability) as sharing:
         controller, feed = make_engine(storage, settings)
         process_id = secrets.token_hex(4)
         resources = Resources(
@@ -166,6 +166,7 @@ async def open_resources(
             async with observability.watching(resources):
                 yield resources
         finally:
+            ending.began_s = time.monotonic()
             await controller.shutdown(settings.shutdown_timeout_s / 2)
 
 
@@ -174,12 +175,19 @@ def default_request(settings: ServiceSettings) -> RunRequest:
     return RunRequest(speed=settings.default_speed)
 
 
-def _closing(storage: SimulationDataService, settings: ServiceSettings) -> AbstractAsyncContextManager[None]:
-    @asynccontextmanager
-    async def closing() -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            await storage.close(settings.shutdown_timeout_s / 4)
+@dataclass(slots=True)
+class _Ending:
+    """When the service began to end, by `time.monotonic`."""
 
-    return closing()
+    began_s: float
+
+
+@asynccontextmanager
+async def _closing(storage: SimulationDataService, settings: ServiceSettings) -> AsyncIterator[_Ending]:
+    """Close the storage in the end. What the run has not used of the time goes to the rows that are still on their way into the database."""
+    ending = _Ending(time.monotonic())
+    try:
+        yield ending
+    finally:
+        left_s = 0.75 * settings.shutdown_timeout_s - (time.monotonic() - ending.began_s)
+        await storage.close(max(left_s, settings.shutdown_timeout_s / 4))

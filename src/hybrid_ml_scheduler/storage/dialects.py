@@ -157,7 +157,7 @@ class PostgresDialect(DatabaseDialect):
         """Translate asyncpg's exceptions, by SQLSTATE where there is one."""
         code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
         if code == "53300":
-            return StorageBusyError("the database server has no connection left; expected a free one (max_connections of the server)")
+            return StorageUnavailableError("the database server has no connection left; expected a free one (max_connections of the server)")
         if code == "23505":
             return _conflict(error)
         if code in {"57014", "55P03", "40P01", "40001"}:
@@ -168,6 +168,8 @@ class PostgresDialect(DatabaseDialect):
             return StorageUnavailableError(
                 f"the database server refused the connection (state {code}); expected user, password and database of HMS_DATABASE_URL"
             )
+        if code == "55000" and "accepting connections" in str(error):
+            return StorageUnavailableError("the database takes no connections (ALLOW_CONNECTIONS is false); expected one that does")
         if code is not None and (code[:2] in {"08", "53", "57", "58"} or code == "25006"):
             return self.unavailable(error)
         # asyncpg, and SQLAlchemy's shell around it, for connections that broke without a word from the server.
