@@ -21,7 +21,7 @@ from service_stand_in import StandInController
 from storage_fixtures import QUICK
 from storage_servers import PostgresServer
 
-BASE = "http://test"
+BASE = "http://localhost"
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,23 @@ from typing import Annotated
 import typer
 
 from hybrid_ml_scheduler import __version__
-from hybrid_ml_scheduler.cli import bench, compare, db, explain, fill, models, policies, profile, serve, simulate, testing, train, workload
+from hybrid_ml_scheduler.cli import (
+    bench,
+    compare,
+    db,
+    explain,
+    fill,
+    keys,
+    models,
+    policies,
+    profile,
+    serve,
+    simulate,
+    testing,
+    train,
+    users,
+    workload,
+)
 from hybrid_ml_scheduler.cli.environment import set_cache_folders
 from hybrid_ml_scheduler.core.errors import HmsError
 
@@ -39,6 +55,8 @@ app.command("policies", short_help="List the policies, with references.")(polici
 app.add_typer(workload.app, name="workload")
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 app.command("serve", short_help="Run the service: a continuous run, its API and its live stream.")(serve.serve)
 app.command("train", short_help="Train a learned policy: a model, stored as its next version.")(train.train)
 app.command("profile", short_help="Measure this machine: a cluster file and kernel times.")(profile.profile)

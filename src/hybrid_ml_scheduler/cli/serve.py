@@ -16,6 +16,9 @@ def serve(
         Path | None, typer.Option("--data-dir", metavar="DIR", help="Folder for database, journal and models [HMS_DATA_DIR].", show_default=False)
     ] = None,
     no_start: Annotated[bool, typer.Option("--no-start", help="Start no run; one that was interrupted goes on all the same.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let everybody who reaches the address do everything, where there is no key. For networks of your own.")
+    ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Show the page in a browser, if there is one.")] = False,
 ) -> None:
     """Run the service: a continuous run, its API and its live stream. Every setting is an HMS_... variable: see .env.example."""
@@ -26,4 +29,4 @@ def serve(
     settings = ServiceSettings.load(**given)
     # Models are kept there too, and who looks for them asks the environment.
     os.environ["HMS_DATA_DIR"] = str(settings.folder)
-    run(settings, start=not no_start, open_browser=open_browser)
+    run(settings, start=not no_start, open_browser=open_browser, insecure=insecure)

@@ -110,6 +110,10 @@ class RunRequestError(InputError):
     """A run cannot be what was asked for."""
 
 
+class CredentialError(HmsError):
+    """Credentials are missing, or are none that are good here. The message says which, and repeats nothing of them."""
+
+
 class AlreadyRunningError(HmsError):
     """There is a run already; it was not touched."""
 

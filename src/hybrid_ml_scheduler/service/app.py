@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.service import problems
 from hybrid_ml_scheduler.service.observability.watching import install
 from hybrid_ml_scheduler.service.resources import MakeEngine, live_engine, open_resources
-from hybrid_ml_scheduler.service.routes import catalogue, control, health, history, operations, pages, runs, stream
+from hybrid_ml_scheduler.service.routes import access, catalogue, control, health, history, operations, pages, runs, stream
+from hybrid_ml_scheduler.service.security.describe import describe_security
+from hybrid_ml_scheduler.service.security.install import guard
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 TITLE = "Hybrid ML Scheduler"
@@ -23,48 +23,13 @@ _TAGS = [
     {"name": "history", "description": "Results, and schedulers side by side."},
     {"name": "runs", "description": "Runs with their rows, statistics and decisions."},
     {"name": "policies and models", "description": "What there is to choose from."},
+    {"name": "access", "description": "Signing in, and keys."},
     {"name": "health", "description": "For those who watch over the service."},
     {"name": "pages", "description": "For people."},
 ]
 
 
-class BodyLimit:
-    """Refuses larger bodies than ``HMS_BODY_MAX_KB``, whether or not the client says their length.
-
-    Parameters
-    ----------
-    app : ASGIApp
-    limit_bytes : int
-    """
-
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
-        self.app = app
-        self.limit_bytes = limit_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if length.isdigit() and int(length) > self.limit_bytes:
-            response = problems.problem_response(problems.REQUEST_TOO_LARGE, detail=problems.REQUEST_TOO_LARGE.meaning, instance=scope["path"])
-            await response(scope, receive, send)
-            return
-        taken = 0
-
-        async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.limit_bytes:
-                raise HTTPException(problems.REQUEST_TOO_LARGE.status)
-            return message
-
-        await self.app(scope, limited, send)
-
-
-def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: MakeEngine = live_engine) -> FastAPI:
+def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: MakeEngine = live_engine, insecure: bool = False) -> FastAPI:
     """Put the application together; nothing is opened before it starts.
 
     Parameters
@@ -74,13 +39,16 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
         Whether to start a run if none was interrupted.
     make_engine : callable
         What builds the continuous run.
+    insecure : bool
+        Whether it may be open to others than this machine.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_resources(settings, observability, start=start, make_engine=make_engine) as resources:
             app.state.resources = resources
-            yield
+            async with guarded.running(resources.storage.database, observability.metrics.rejected):
+                yield
 
     app = FastAPI(
         title=TITLE,
@@ -90,11 +58,13 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
         lifespan=lifespan,
         openapi_tags=_TAGS,
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is in routes/pages.py
+        redoc_url=None,
     )
-    for module in (control, history, runs, catalogue, health, operations, pages, stream):
+    for module in (control, history, runs, catalogue, access, health, operations, pages, stream):
         app.include_router(module.router)
     problems.install(app)
-    app.add_middleware(BodyLimit, limit_bytes=int(settings.body_max_kb * 1e3))
+    guarded = guard(app, settings, insecure=insecure)
     # The last one: it stands around all others, and so counts what they refuse.
     observability = install(app, settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -123,5 +93,6 @@ def _openapi(app: FastAPI) -> dict[str, object]:
                 answers = operation["responses"]
                 if "HTTPValidationError" in str(answers.get("422")):
                     answers["422"] = problems.responses(problems.INVALID_REQUEST)[422]
+        describe_security(found)
         app.openapi_schema = found
     return app.openapi_schema

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import (
     AlreadyRunningError,
+    CredentialError,
     HmsError,
     InputError,
     JournalFullError,
@@ -82,6 +83,20 @@ INVALID_REQUEST = Kind("invalid-request", 422, "The request makes no sense", "A 
 UNREADABLE_REQUEST = Kind("unreadable-request", 400, "The request cannot be read", "The body is no JSON, or the request no HTTP.")
 REQUEST_TOO_LARGE = Kind("request-too-large", 413, "The body is too large", "Send less; the limit is HMS_BODY_MAX_KB.")
 UNUSABLE_INPUT = Kind("unusable-input", 422, "This input cannot be used", "A name, a file or a number is not one that the program can work with.")
+TOO_SLOW = Kind("too-slow", 408, "The request took too long to arrive", "Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S.")
+UNSUPPORTED_MEDIA = Kind("unsupported-media", 415, "The body has a form that is not taken", "Send it as it is, not compressed.")
+UNAUTHENTICATED = Kind(
+    "unauthenticated", 401, "Who is asking?", "Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session)."
+)
+FORBIDDEN = Kind("forbidden", 403, "These credentials may not do this", "Use a key that has the scope; the table in docs/api.md says which.")
+FOREIGN_ORIGIN = Kind("foreign-origin", 403, "Pages of other origins may not do this", "Only our own pages may, and those of HMS_CORS_ORIGINS.")
+WRONG_HOST = Kind("wrong-host", 421, "This service does not go by that name", "Use its address, or add the name to HMS_ALLOWED_HOSTS.")
+TOO_MANY = Kind(
+    "too-many-requests",
+    429,
+    "That is too much at a time",
+    "Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX.",
+)
 NOT_FOUND = Kind("not-found", 404, "There is no such thing here", "The path is wrong, or what it names has been deleted.")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This method does not go here", "The header Allow says which ones do.")
 UNKNOWN_RUN = Kind("unknown-run", 404, "There is no such run", "The list of runs (/api/v1/runs) shows those that there are.")
@@ -102,6 +117,13 @@ KINDS: dict[str, Kind] = {
         UNREADABLE_REQUEST,
         REQUEST_TOO_LARGE,
         UNUSABLE_INPUT,
+        TOO_SLOW,
+        UNSUPPORTED_MEDIA,
+        UNAUTHENTICATED,
+        FORBIDDEN,
+        FOREIGN_ORIGIN,
+        WRONG_HOST,
+        TOO_MANY,
         NOT_FOUND,
         METHOD_NOT_ALLOWED,
         UNKNOWN_RUN,
@@ -118,11 +140,27 @@ KINDS: dict[str, Kind] = {
 }
 """All kinds, by name."""
 
-_OF_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 400: UNREADABLE_REQUEST, 413: REQUEST_TOO_LARGE, 422: INVALID_REQUEST}
+_OF_STATUS = {
+    kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, TOO_SLOW, UNSUPPORTED_MEDIA)
+}
 
 
 class NotFoundError(InputError):
     """What a path names is not there."""
+
+
+class TooManyError(HmsError):
+    """A caller does something too often.
+
+    Parameters
+    ----------
+    headers : mapping of str to str
+        What they are told about it.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        super().__init__(TOO_MANY.meaning)
 
 
 class InUseError(HmsError):
@@ -133,6 +171,8 @@ class InUseError(HmsError):
 _OF_ERROR: tuple[tuple[type[HmsError], Kind], ...] = (
     (NotFoundError, NOT_FOUND),
     (InUseError, STORAGE_CONFLICT),
+    (TooManyError, TOO_MANY),
+    (CredentialError, UNAUTHENTICATED),
     (UnknownRunError, UNKNOWN_RUN),
     (AlreadyRunningError, ALREADY_RUNNING),
     (NotRunningError, NOT_RUNNING),
@@ -174,8 +214,12 @@ def problem_response(
         body["instance"] = printable(instance)
     if errors is not None:
         body["errors"] = [{"where": printable(each.where), "problem": printable(each.problem)} for each in errors]
-    retry = {"Retry-After": str(RETRY_AFTER_S)} if status == http.HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Response(orjson.dumps(body), status, {**retry, **(headers or {})}, MEDIA_TYPE)
+    always: dict[str, str] = {}
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        always["Retry-After"] = str(RETRY_AFTER_S)
+    elif status == http.HTTPStatus.UNAUTHORIZED:
+        always["WWW-Authenticate"] = 'Bearer realm="hybrid-ml-scheduler"'
+    return Response(orjson.dumps(body), status, {**always, **(headers or {})}, MEDIA_TYPE)
 
 
 def _expected(request: Request, error: Exception) -> Response:
@@ -187,7 +231,8 @@ def _expected(request: Request, error: Exception) -> Response:
         return problem_response(kind, instance=request.url.path)
     # What a driver says about a lost connection names the server.
     detail = kind.meaning if kind in {STORAGE_AWAY, STORAGE_BUSY} else str(error)
-    return problem_response(kind, detail=detail, instance=request.url.path)
+    headers = error.headers if isinstance(error, TooManyError) else None
+    return problem_response(kind, detail=detail, instance=request.url.path, headers=headers)
 
 
 def _invalid(request: Request, error: Exception) -> Response:

@@ -83,6 +83,24 @@ class PolicyRequest(_Request):
     policy: Name = Field(description="Its spelling.", examples=["sjf+mct"])
 
 
+class LoginRequest(_Request):
+    """Who signs in: a key, or name and password."""
+
+    key: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(None, description="An API key.")
+    name: Name | None = Field(None, description="Of a user.")
+    password: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(None, description="Of that user.")
+
+
+class KeyRequest(_Request):
+    """What a new key shall be."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_clean)] = Field(description="What it is for.", examples=["ci"])
+    scopes: Annotated[list[Literal["read", "control", "decide", "admin"]], Field(min_length=1, max_length=4)] = Field(
+        description="What it may do; control and decide come with read, admin with everything.", examples=[["read"]]
+    )
+    days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = Field(None, description="After which it ends; never if left out.")
+
+
 class _Answer(BaseModel):
     """Answers are built from values that are checked where they come about; these classes describe them."""
 
@@ -479,6 +497,57 @@ class ExplanationAnswer(_Answer):
     notes: list[str]
 
 
+class SessionAnswer(_Answer):
+    """As whom a request is known."""
+
+    auth: str = Field(description="keys (credentials are needed), open (none are, on this machine) or insecure (none are, and others can reach it).")
+    signed_in: bool = Field(description="Whether this request may do anything besides signing in.")
+    subject: str = Field(description="key:ID, user:NAME, anyone (the service is open) or nobody.")
+    name: str
+    scopes: list[str] = Field(description="read, control, decide, admin; with those that come with others.")
+    expires_at: str | None = Field(description="When these credentials end; ISO 8601, UTC.")
+
+
+class SignIn(_Answer):
+    """A sign-in."""
+
+    token: str = Field(description="For the header Authorization: Bearer TOKEN.")
+    token_type: str = Field(examples=["Bearer"])
+    expires_in_s: float = Field(description="How long the token is good; renew it before.")
+    subject: str
+    name: str
+    scopes: list[str]
+
+
+class SignedOut(_Answer):
+    """A sign-in has ended."""
+
+    ended: bool = Field(description="Whether there was one.")
+
+
+class ApiKeyAnswer(_Answer):
+    """What is known about an API key."""
+
+    id: str = Field(description="Part of the key; no secret.")
+    name: str
+    scopes: list[str]
+    created_at: str = Field(description="ISO 8601, UTC.")
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class ApiKeyList(_Answer):
+    """API keys, oldest first."""
+
+    keys: list[ApiKeyAnswer]
+
+
+class NewApiKey(ApiKeyAnswer):
+    """A new API key."""
+
+    key: str = Field(description="The key itself: nobody can show it again.")
+
+
 class Deleted(_Answer):
     """What was deleted."""
 
@@ -511,3 +580,4 @@ class Info(_Answer):
     storage: StorageStatus
     live_stream: dict[str, Any]
     schema_version: str
+    security: dict[str, Any] = Field(description="auth: keys, open (no credentials are needed, on this machine) or insecure (nor for others).")

@@ -20,6 +20,8 @@ from fastapi import FastAPI
 from hybrid_ml_scheduler.core.errors import SettingsError
 from hybrid_ml_scheduler.service.app import create_app
 from hybrid_ml_scheduler.service.observability.logs import Log
+from hybrid_ml_scheduler.service.security.install import refuse_if_open_to_others
+from hybrid_ml_scheduler.service.security.protocol import protocol_of
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 _LOG = logging.getLogger(__name__)
@@ -78,6 +80,8 @@ def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            http=protocol_of(settings),
+            proxy_headers=False,  # whom to believe about addresses is HMS_TRUSTED_PROXIES, not everybody on this machine
             backlog=_BACKLOG,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s / 8)),
             ws="websockets-sansio",
@@ -89,7 +93,7 @@ def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
     )
 
 
-async def serve(settings: ServiceSettings, log: Log, *, start: bool = True, open_browser: bool = False) -> None:
+async def serve(settings: ServiceSettings, log: Log, *, start: bool = True, open_browser: bool = False, insecure: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, then save where the run stands.
 
     Parameters
@@ -101,13 +105,16 @@ async def serve(settings: ServiceSettings, log: Log, *, start: bool = True, open
         Whether to start a run if none was interrupted.
     open_browser : bool
         Whether to show the page, where there is a browser.
+    insecure : bool
+        Whether everybody may do everything, even where others than this machine can reach it.
 
     Raises
     ------
     InputError
-        If the port or the data folder is taken, or a setting makes no sense.
+        If the port or the data folder is taken, a setting makes no sense, or there are no keys where others can reach it.
     """
-    app = create_app(settings, start=start)
+    await refuse_if_open_to_others(settings, insecure=insecure)
+    app = create_app(settings, start=start, insecure=insecure)
     server = http_server(app, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -115,7 +122,7 @@ async def serve(settings: ServiceSettings, log: Log, *, start: bool = True, open
     with contextlib.closing(bind(settings)) as listener:
         async with app.router.lifespan_context(app):
             log.follow(lambda: app.state.resources.controller.status().run_id)
-            say(app.state.resources.controller.status().run_id, address_of(listener), settings)
+            say(app.state.resources.controller.status().run_id, address_of(listener), settings, app.state.security.access.mode)
             if open_browser:
                 await asyncio.to_thread(show, address_of(listener))
             await server.serve(sockets=[listener])
@@ -143,11 +150,19 @@ def _leave(code: int = 0) -> NoReturn:
     os._exit(code)
 
 
-def say(run_id: int | None, address: str, settings: ServiceSettings) -> None:
-    """Say where to look."""
+_WHO = {
+    "keys": "who uses it needs a key or a sign-in",
+    "open": "open: whoever is on this machine may do everything, until the first key is made (hms keys create --scope admin)",
+    "insecure": "OPEN TO OTHERS: whoever reaches this address may do everything (--insecure)",
+}
+
+
+def say(run_id: int | None, address: str, settings: ServiceSettings, mode: str) -> None:
+    """Say where to look, and who else may."""
     run = f"run {run_id}" if run_id is not None else "no run yet: POST /api/start"
     print(  # noqa: T201 - what the command is there for
-        f"{address}  status page ({run})\n{address}/docs  API\ndata in {settings.folder}\nCtrl-C ends it; the next start goes on where it was",
+        f"{address}  status page ({run})\n{address}/docs  API\n{_WHO[mode]}\n"
+        f"data in {settings.folder}\nCtrl-C ends it; the next start goes on where it was",
         flush=True,
     )
 
@@ -168,13 +183,13 @@ def _needs_terminal() -> bool:
         return True
 
 
-def run(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False) -> None:
+def run(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False, insecure: bool = False) -> None:
     """Serve in a fresh event loop, and end this process when that is over; see `serve`."""
     log = Log(settings)
     log.install()
 
     async def work() -> NoReturn:
-        await serve(settings, log, start=start, open_browser=open_browser)
+        await serve(settings, log, start=start, open_browser=open_browser, insecure=insecure)
         _leave()
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from hybrid_ml_scheduler.live.settings import LiveSettings
+from hybrid_ml_scheduler.service.guarding_settings import SecuritySettings
 from hybrid_ml_scheduler.service.observing_settings import ObservabilitySettings
 from hybrid_ml_scheduler.storage.settings import StorageSettings
 
@@ -16,10 +17,12 @@ _FASTEST = 1e12
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
-class ServiceSettings(StorageSettings, LiveSettings, ObservabilitySettings):
+class ServiceSettings(StorageSettings, LiveSettings, ObservabilitySettings, SecuritySettings):
     """What the service can be told. Every field is the environment variable ``HMS_<NAME>``; the environment comes before ``.env``."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0: every network of this machine, so only behind a proxy that guards it.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. 0.0.0.0: every network of this machine; the service does not start there without keys."
+    )
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0: any free one, which is printed.")
     body_max_kb: float = Field(64.0, gt=0, le=1_000_000, description="Largest body of a request, in kB.")
     shutdown_timeout_s: float = Field(8.0, gt=0, le=600, description="How long the service may take to end when it is told to, in seconds.")

@@ -491,7 +491,9 @@ class HistoryRepository(Repository):
         """Delete everything about a run, and return the number of rows."""
         deleted = 0
         for table in Base.metadata.tables.values():
-            column = table.c.id if table.name == RunRow.__tablename__ else table.c.run_id
+            column = table.c.id if table.name == RunRow.__tablename__ else table.c.get("run_id")
+            if column is None:
+                continue  # about the service, not about a run
             done = await self.session.execute(delete(table).where(column == run_id))
             deleted += done.rowcount if isinstance(done, CursorResult) else 0
         return deleted

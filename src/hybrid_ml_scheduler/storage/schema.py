@@ -232,6 +232,83 @@ class JournalProgressRow(Base):
     updated_at: Mapped[datetime]
 
 
+class ApiKeyRow(Base):
+    """An API key: what is needed to know it again, never the key itself."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    sha256: Mapped[str]
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class UserRow(Base):
+    """Somebody who signs in with a password, of which an argon2 hash is kept."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    password_hash: Mapped[str]
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class SigningKeyRow(Base):
+    """A key that short-lived tokens are signed with: a secret."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    secret: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class SessionRow(Base):
+    """A sign-in that is renewed by a cookie, of which hashes are kept."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    refresh_sha256: Mapped[str]
+    former_sha256: Mapped[str | None]
+    created_at: Mapped[datetime]
+    renewed_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class AccessRevisionRow(Base):
+    """One row that counts changes of the four tables above, so that every process sees cheaply whether there are any."""
+
+    __tablename__ = "access_revision"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    revision: Mapped[int]
+
+
+class AuditRow(Base):
+    """One call that changed something, or tried to. The database refuses to change or delete these rows."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    who: Mapped[str]
+    address: Mapped[str | None]
+    method: Mapped[str]
+    path: Mapped[str]
+    query: Mapped[str | None]
+    status: Mapped[int] = mapped_column(Integer())
+    note: Mapped[str | None]
+
+
 def _table(row: type[Base]) -> Table:
     table = row.__table__
     if not isinstance(table, Table):  # pragma: no cover - every class above has one

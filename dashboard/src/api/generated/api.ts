@@ -10,6 +10,8 @@ export interface paths {
         /**
          * Results of a run
          * @description What each scheduler made of each task, newest first; `next` of one page is `before` of the next. As a stream: everything, oldest first.
+         *
+         *     Scope: read.
          */
         readonly get: operations["full_history_api_full_history_get"];
         readonly put?: never;
@@ -33,6 +35,8 @@ export interface paths {
         /**
          * Delete a run, or all of them
          * @description Needs `run_id` or `all=true`. Database and journal go together. A run that is going on must be stopped first.
+         *
+         *     Scope: control.
          */
         readonly delete: operations["delete_history_api_history_delete"];
         readonly options?: never;
@@ -50,6 +54,8 @@ export interface paths {
         /**
          * Schedulers side by side
          * @description Statistics of all schedulers of a run: means, quantiles, wins, regret against the oracle.
+         *
+         *     Scope: read.
          */
         readonly get: operations["comparative_api_history_comparative_get"];
         readonly put?: never;
@@ -72,6 +78,8 @@ export interface paths {
         /**
          * Pause the run
          * @description Paused already: 200.
+         *
+         *     Scope: control.
          */
         readonly post: operations["pause_api_pause_post"];
         readonly delete?: never;
@@ -92,6 +100,8 @@ export interface paths {
         /**
          * Go on with a paused run
          * @description Running already: 200.
+         *
+         *     Scope: control.
          */
         readonly post: operations["resume_api_resume_post"];
         readonly delete?: never;
@@ -112,6 +122,8 @@ export interface paths {
         /**
          * Change the speed of the run
          * @description Simulated seconds per real second, or "max".
+         *
+         *     Scope: control.
          */
         readonly post: operations["speed_api_speed_post"];
         readonly delete?: never;
@@ -132,6 +144,8 @@ export interface paths {
         /**
          * Start a run
          * @description Start a new run. While one is going on: 409, and that run is not touched.
+         *
+         *     Scope: control.
          */
         readonly post: operations["start_api_start_post"];
         readonly delete?: never;
@@ -150,6 +164,8 @@ export interface paths {
         /**
          * Where the run stands
          * @description State, tasks processed, lanes with their queues and devices, retraining, and how far the database is behind.
+         *
+         *     Scope: read.
          */
         readonly get: operations["status_api_status_get"];
         readonly put?: never;
@@ -172,6 +188,8 @@ export interface paths {
         /**
          * Stop the run
          * @description Answers when the run has stopped; stopped already: 200.
+         *
+         *     Scope: control.
          */
         readonly post: operations["stop_api_stop_post"];
         readonly delete?: never;
@@ -190,6 +208,8 @@ export interface paths {
         /**
          * Compare two runs
          * @description Scheduler by scheduler.
+         *
+         *     Scope: read.
          */
         readonly get: operations["compare_api_v1_compare_get"];
         readonly put?: never;
@@ -210,11 +230,63 @@ export interface paths {
         /**
          * Compare two runs task by task
          * @description Each scheduler of the second run against the same one of the first, on the newest tasks that both runs have.
+         *
+         *     Scope: read.
          */
         readonly get: operations["compare_paired_api_v1_compare_paired_get"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/keys": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * API keys
+         * @description All that there are and were, oldest first; never the keys themselves.
+         *
+         *     Scope: admin.
+         */
+        readonly get: operations["keys_api_v1_keys_get"];
+        readonly put?: never;
+        /**
+         * Make an API key
+         * @description The answer holds the key: it is shown this once. With the first key the service stops being open.
+         *
+         *     Scope: admin.
+         */
+        readonly post: operations["create_key_api_v1_keys_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/keys/{key_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Revoke an API key
+         * @description It is refused within a second in every process, together with sign-ins that were made with it. Cannot be undone.
+         *
+         *     Scope: admin.
+         */
+        readonly delete: operations["revoke_key_api_v1_keys__key_id__delete"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -230,6 +302,8 @@ export interface paths {
         /**
          * Models that retraining made
          * @description Newest first, failed trainings included; of one run if `run_id` is given.
+         *
+         *     Scope: read.
          */
         readonly get: operations["models_api_v1_models_get"];
         readonly put?: never;
@@ -250,6 +324,8 @@ export interface paths {
         /**
          * Models of the model store
          * @description All versions of all models that policies can use, those that come with the program included.
+         *
+         *     Scope: read.
          */
         readonly get: operations["stored_models_api_v1_models_store_get"];
         readonly put?: never;
@@ -270,6 +346,8 @@ export interface paths {
         /**
          * What a model asks about
          * @description Counted in its file: on which features its trees split, and how often.
+         *
+         *     Scope: read.
          */
         readonly get: operations["model_features_api_v1_models_store__name___version__features_get"];
         readonly put?: never;
@@ -292,6 +370,8 @@ export interface paths {
         /**
          * Put a version into use
          * @description Runs that begin from now on take it; lanes that are going on keep theirs until their own retraining replaces it.
+         *
+         *     Scope: control.
          */
         readonly post: operations["promote_api_v1_models_store__name__promote_post"];
         readonly delete?: never;
@@ -312,6 +392,8 @@ export interface paths {
         /**
          * Back to the version before
          * @description Puts into use what was in use before the last promotion.
+         *
+         *     Scope: control.
          */
         readonly post: operations["rollback_api_v1_models_store__name__rollback_post"];
         readonly delete?: never;
@@ -330,6 +412,8 @@ export interface paths {
         /**
          * How the service is doing
          * @description Response times per route, event loop, pools, caches, refusals and the newest troubles. No secrets.
+         *
+         *     Scope: read.
          */
         readonly get: operations["operations_api_v1_operations_get"];
         readonly put?: never;
@@ -350,6 +434,8 @@ export interface paths {
         /**
          * Policies that can be named
          * @description Usual ones; every other composition order[+backfill][+placement][+split] of their parts can be named too.
+         *
+         *     Scope: read.
          */
         readonly get: operations["policies_api_v1_policies_get"];
         readonly put?: never;
@@ -372,6 +458,8 @@ export interface paths {
         /**
          * Add a policy to the run
          * @description It gets a lane of its own, and the tasks that arrive from now on.
+         *
+         *     Scope: control.
          */
         readonly post: operations["add_policy_api_v1_run_policies_post"];
         readonly delete?: never;
@@ -393,6 +481,8 @@ export interface paths {
         /**
          * Take a policy out of the run
          * @description Tasks that it has not finished are recorded as withdrawn.
+         *
+         *     Scope: admin.
          */
         readonly delete: operations["remove_policy_api_v1_run_policies__policy__delete"];
         readonly options?: never;
@@ -410,6 +500,8 @@ export interface paths {
         /**
          * All runs
          * @description Newest first. While the database is away: those that have a journal here.
+         *
+         *     Scope: read.
          */
         readonly get: operations["runs_api_v1_runs_get"];
         readonly put?: never;
@@ -430,6 +522,8 @@ export interface paths {
         /**
          * One run
          * @description What was run, with which policies, and how it ended.
+         *
+         *     Scope: read.
          */
         readonly get: operations["run_api_v1_runs__run_id__get"];
         readonly put?: never;
@@ -450,6 +544,8 @@ export interface paths {
         /**
          * Schedulers against one, task by task
          * @description Each scheduler against the reference on the newest tasks that both finished: mean differences with 95 % intervals, and tests.
+         *
+         *     Scope: read.
          */
         readonly get: operations["differences_api_v1_runs__run_id__differences_get"];
         readonly put?: never;
@@ -470,6 +566,8 @@ export interface paths {
         /**
          * How results are spread
          * @description Distributions of response and waiting times, where tasks were placed by size and intensity, and who decided.
+         *
+         *     Scope: read.
          */
         readonly get: operations["distribution_api_v1_runs__run_id__distribution_get"];
         readonly put?: never;
@@ -490,6 +588,8 @@ export interface paths {
         /**
          * Results of a run
          * @description What each scheduler made of each task, newest first; as a stream: everything, oldest first.
+         *
+         *     Scope: read.
          */
         readonly get: operations["results_api_v1_runs__run_id__results_get"];
         readonly put?: never;
@@ -510,6 +610,8 @@ export interface paths {
         /**
          * Statistics of a run
          * @description Means, quantiles, wins and regret of each scheduler, or of one; as much work for a million tasks as for ten.
+         *
+         *     Scope: read.
          */
         readonly get: operations["statistics_api_v1_runs__run_id__statistics_get"];
         readonly put?: never;
@@ -530,6 +632,8 @@ export interface paths {
         /**
          * Tasks of a run
          * @description Tasks as policies see them, newest first; as a stream: all of them, oldest first.
+         *
+         *     Scope: read.
          */
         readonly get: operations["tasks_api_v1_runs__run_id__tasks_get"];
         readonly put?: never;
@@ -550,6 +654,8 @@ export interface paths {
         /**
          * One task
          * @description The task, and what each scheduler made of it.
+         *
+         *     Scope: read.
          */
         readonly get: operations["task_api_v1_runs__run_id__tasks__task_id__get"];
         readonly put?: never;
@@ -570,6 +676,8 @@ export interface paths {
         /**
          * Why a task was placed where it was
          * @description The decision taken again, with everything that was considered.
+         *
+         *     Scope: decide.
          */
         readonly get: operations["explanation_api_v1_runs__run_id__tasks__task_id__explanation_get"];
         readonly put?: never;
@@ -590,6 +698,8 @@ export interface paths {
         /**
          * Training rows of a run
          * @description Observed outcomes that models are trained on, newest first; as a stream: everything, oldest first.
+         *
+         *     Scope: read.
          */
         readonly get: operations["training_api_v1_runs__run_id__training_get"];
         readonly put?: never;
@@ -610,10 +720,60 @@ export interface paths {
         /**
          * Statistics over time
          * @description How one scheduler did in each window of simulated time, newest window first.
+         *
+         *     Scope: read.
          */
         readonly get: operations["windows_api_v1_runs__run_id__windows_get"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/session": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Who am I?
+         * @description Whether one has to sign in here, and as whom the credentials of this request are known. Needs none.
+         */
+        readonly get: operations["who_api_v1_session_get"];
+        readonly put?: never;
+        /**
+         * Sign in
+         * @description With a key, or with name and password. The answer holds a token for `Authorization: Bearer`, and a cookie that only renewing uses.
+         */
+        readonly post: operations["sign_in_api_v1_session_post"];
+        /**
+         * Sign out
+         * @description Ends the sign-in of the cookie, with all its tokens, in every process; without one nothing happens.
+         */
+        readonly delete: operations["sign_out_api_v1_session_delete"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/session/refresh": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Renew a sign-in
+         * @description Takes the cookie, gives a new token and a new cookie. A cookie that is used again later ends the sign-in: somebody has copied it.
+         */
+        readonly post: operations["refresh_api_v1_session_refresh_post"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -650,6 +810,8 @@ export interface paths {
         /**
          * Facts about the service
          * @description Versions, kind of database, lag and uptime. No secrets, no names of servers.
+         *
+         *     Scope: read.
          */
         readonly get: operations["info_health_info_get"];
         readonly put?: never;
@@ -711,6 +873,8 @@ export interface paths {
         /**
          * Metrics for Prometheus
          * @description Everything that is counted and measured, in Prometheus' text format or OpenMetrics.
+         *
+         *     Scope: read.
          */
         readonly get: operations["metrics_metrics_get"];
         readonly put?: never;
@@ -731,6 +895,8 @@ export interface paths {
         /**
          * The same metrics
          * @description The same as `/metrics`.
+         *
+         *     Scope: read.
          */
         readonly get: operations["metrics_prometheus_metrics_prometheus_get"];
         readonly put?: never;
@@ -775,6 +941,38 @@ export interface components {
              * @example ok
              */
             readonly status: string;
+        };
+        /**
+         * ApiKeyAnswer
+         * @description What is known about an API key.
+         */
+        readonly ApiKeyAnswer: {
+            /**
+             * Created At
+             * @description ISO 8601, UTC.
+             */
+            readonly created_at: string;
+            /** Expires At */
+            readonly expires_at: string | null;
+            /**
+             * Id
+             * @description Part of the key; no secret.
+             */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Revoked At */
+            readonly revoked_at: string | null;
+            /** Scopes */
+            readonly scopes: readonly string[];
+        };
+        /**
+         * ApiKeyList
+         * @description API keys, oldest first.
+         */
+        readonly ApiKeyList: {
+            /** Keys */
+            readonly keys: readonly components["schemas"]["ApiKeyAnswer"][];
         };
         /**
          * CacheUse
@@ -1102,6 +1300,13 @@ export interface components {
             };
             /** Schema Version */
             readonly schema_version: string;
+            /**
+             * Security
+             * @description auth: keys, open (no credentials are needed, on this machine) or insecure (nor for others).
+             */
+            readonly security: {
+                readonly [key: string]: unknown;
+            };
             /** Started At */
             readonly started_at: string;
             readonly storage: components["schemas"]["StorageStatus"];
@@ -1109,6 +1314,31 @@ export interface components {
             readonly uptime_s: number;
             /** Version */
             readonly version: string;
+        };
+        /**
+         * KeyRequest
+         * @description What a new key shall be.
+         */
+        readonly KeyRequest: {
+            /**
+             * Days
+             * @description After which it ends; never if left out.
+             */
+            readonly days?: number | null;
+            /**
+             * Name
+             * @description What it is for.
+             * @example ci
+             */
+            readonly name: string;
+            /**
+             * Scopes
+             * @description What it may do; control and decide come with read, admin with everything.
+             * @example [
+             *       "read"
+             *     ]
+             */
+            readonly scopes: readonly ("read" | "control" | "decide" | "admin")[];
         };
         /**
          * Lane
@@ -1188,6 +1418,27 @@ export interface components {
             readonly utilization_gpu: number | null;
         };
         /**
+         * LoginRequest
+         * @description Who signs in: a key, or name and password.
+         */
+        readonly LoginRequest: {
+            /**
+             * Key
+             * @description An API key.
+             */
+            readonly key?: string | null;
+            /**
+             * Name
+             * @description Of a user.
+             */
+            readonly name?: string | null;
+            /**
+             * Password
+             * @description Of that user.
+             */
+            readonly password?: string | null;
+        };
+        /**
          * ModelInUse
          * @description What is in use now.
          */
@@ -1196,6 +1447,35 @@ export interface components {
             readonly name: string;
             /** Version */
             readonly version: number;
+        };
+        /**
+         * NewApiKey
+         * @description A new API key.
+         */
+        readonly NewApiKey: {
+            /**
+             * Created At
+             * @description ISO 8601, UTC.
+             */
+            readonly created_at: string;
+            /** Expires At */
+            readonly expires_at: string | null;
+            /**
+             * Id
+             * @description Part of the key; no secret.
+             */
+            readonly id: string;
+            /**
+             * Key
+             * @description The key itself: nobody can show it again.
+             */
+            readonly key: string;
+            /** Name */
+            readonly name: string;
+            /** Revoked At */
+            readonly revoked_at: string | null;
+            /** Scopes */
+            readonly scopes: readonly string[];
         };
         /**
          * Operations
@@ -1773,6 +2053,77 @@ export interface components {
             readonly workload: string;
         };
         /**
+         * SessionAnswer
+         * @description As whom a request is known.
+         */
+        readonly SessionAnswer: {
+            /**
+             * Auth
+             * @description keys (credentials are needed), open (none are, on this machine) or insecure (none are, and others can reach it).
+             */
+            readonly auth: string;
+            /**
+             * Expires At
+             * @description When these credentials end; ISO 8601, UTC.
+             */
+            readonly expires_at: string | null;
+            /** Name */
+            readonly name: string;
+            /**
+             * Scopes
+             * @description read, control, decide, admin; with those that come with others.
+             */
+            readonly scopes: readonly string[];
+            /**
+             * Signed In
+             * @description Whether this request may do anything besides signing in.
+             */
+            readonly signed_in: boolean;
+            /**
+             * Subject
+             * @description key:ID, user:NAME, anyone (the service is open) or nobody.
+             */
+            readonly subject: string;
+        };
+        /**
+         * SignedOut
+         * @description A sign-in has ended.
+         */
+        readonly SignedOut: {
+            /**
+             * Ended
+             * @description Whether there was one.
+             */
+            readonly ended: boolean;
+        };
+        /**
+         * SignIn
+         * @description A sign-in.
+         */
+        readonly SignIn: {
+            /**
+             * Expires In S
+             * @description How long the token is good; renew it before.
+             */
+            readonly expires_in_s: number;
+            /** Name */
+            readonly name: string;
+            /** Scopes */
+            readonly scopes: readonly string[];
+            /** Subject */
+            readonly subject: string;
+            /**
+             * Token
+             * @description For the header Authorization: Bearer TOKEN.
+             */
+            readonly token: string;
+            /**
+             * Token Type
+             * @example Bearer
+             */
+            readonly token_type: string;
+        };
+        /**
          * SpeedRequest
          * @description How fast simulated time shall pass.
          */
@@ -2216,6 +2567,24 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -2225,8 +2594,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2268,6 +2655,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Deleted"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -2286,8 +2691,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2327,6 +2750,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Comparative"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -2336,8 +2777,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2374,8 +2833,44 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Status"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No run is going on. Start one first (POST /api/start). */
             readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2403,8 +2898,44 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Status"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No run is going on. Start one first (POST /api/start). */
             readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2445,6 +2976,33 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No run is going on. Start one first (POST /api/start). */
             readonly 409: {
                 headers: {
@@ -2463,8 +3021,35 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has a form that is not taken. Send it as it is, not compressed. */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2505,6 +3090,33 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A run is going on already. Stop it first (POST /api/stop); it was not touched. */
             readonly 409: {
                 headers: {
@@ -2523,8 +3135,35 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has a form that is not taken. Send it as it is, not compressed. */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2552,6 +3191,42 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Status"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly stop_api_stop_post: {
@@ -2570,6 +3245,42 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2597,6 +3308,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ComparedRuns"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -2606,8 +3335,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2649,6 +3396,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["PairedRuns"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -2658,8 +3423,291 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly keys_api_v1_keys_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly create_key_api_v1_keys_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["KeyRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            /** @description The request cannot be read. The body is no JSON, or the request no HTTP. */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has a form that is not taken. Send it as it is, not compressed. */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly revoke_key_api_v1_keys__key_id__delete: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Of the key: what stands behind hms_. */
+                readonly key_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApiKeyAnswer"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2703,8 +3751,44 @@ export interface operations {
                     readonly "application/json": components["schemas"]["TrainedModelPage"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2741,6 +3825,42 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredModelList"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly model_features_api_v1_models_store__name___version__features_get: {
@@ -2766,8 +3886,44 @@ export interface operations {
                     readonly "application/json": components["schemas"]["FeatureUse"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2811,6 +3967,33 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
             readonly 413: {
                 headers: {
@@ -2820,8 +4003,35 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has a form that is not taken. Send it as it is, not compressed. */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2852,8 +4062,44 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ModelInUse"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2881,6 +4127,42 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Operations"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly policies_api_v1_policies_get: {
@@ -2899,6 +4181,42 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2934,6 +4252,33 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No run is going on. Start one first (POST /api/start). */
             readonly 409: {
                 headers: {
@@ -2952,8 +4297,35 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body has a form that is not taken. Send it as it is, not compressed. */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2984,6 +4356,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Status"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No run is going on. Start one first (POST /api/start). */
             readonly 409: {
                 headers: {
@@ -2993,8 +4383,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3029,8 +4437,44 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RunPage"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3070,6 +4514,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Run"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3079,8 +4541,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3123,6 +4603,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Differences"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3132,8 +4630,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3176,6 +4692,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["DistributionAnswer"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3185,8 +4719,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3237,6 +4789,24 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3246,8 +4816,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3290,6 +4878,24 @@ export interface operations {
                     readonly "application/json": readonly components["schemas"]["Statistics"][];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3299,8 +4905,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3349,6 +4973,24 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3358,8 +5000,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3401,6 +5061,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["TaskDetail"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3410,8 +5088,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3456,6 +5152,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ExplanationAnswer"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such thing here. The path is wrong, or what it names has been deleted. Or: There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3465,8 +5179,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3517,6 +5249,24 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3526,8 +5276,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3574,6 +5342,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["WindowPage"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
             readonly 404: {
                 headers: {
@@ -3583,8 +5369,299 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly who_api_v1_session_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly sign_in_api_v1_session_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LoginRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignIn"];
+                };
+            };
+            /** @description The request cannot be read. The body is no JSON, or the request no HTTP. */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has a form that is not taken. Send it as it is, not compressed. */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly sign_out_api_v1_session_delete: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly refresh_api_v1_session_refresh_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignIn"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3621,6 +5698,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Health"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The database has been away for too long. */
             readonly 503: {
                 headers: {
@@ -3650,6 +5745,42 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Info"];
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly live_health_live_get: {
@@ -3670,6 +5801,24 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Alive"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly ready_health_ready_get: {
@@ -3688,6 +5837,24 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The database has been away for too long. */
@@ -3719,6 +5886,42 @@ export interface operations {
                     readonly "text/plain": string;
                 };
             };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly metrics_prometheus_metrics_prometheus_get: {
@@ -3737,6 +5940,42 @@ export interface operations {
                 };
                 content: {
                     readonly "text/plain": string;
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3770,8 +6009,26 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

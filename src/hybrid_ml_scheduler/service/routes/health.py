@@ -6,7 +6,7 @@ import platform
 import time
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hybrid_ml_scheduler import __version__
@@ -14,6 +14,7 @@ from hybrid_ml_scheduler.service.answers import json_response, storage_status
 from hybrid_ml_scheduler.service.problems import STORAGE_AWAY
 from hybrid_ml_scheduler.service.resources import Found, Resources
 from hybrid_ml_scheduler.service.schemas import Alive, Health, Info
+from hybrid_ml_scheduler.service.security.install import security_of
 from hybrid_ml_scheduler.storage.cache import SharingState
 from hybrid_ml_scheduler.storage.database import newest_revision
 
@@ -65,7 +66,7 @@ async def live() -> Response:
 
 
 @router.get("/health/info", summary="Facts about the service", response_model=Info)
-async def info(resources: Found) -> Response:
+async def info(resources: Found, request: Request) -> Response:
     """Versions, kind of database, lag and uptime. No secrets, no names of servers."""
     return json_response(
         {
@@ -79,5 +80,6 @@ async def info(resources: Found) -> Response:
             "storage": storage_status(resources.storage),
             "live_stream": resources.connections.counts(),
             "schema_version": newest_revision(),
+            "security": security_of(request).facts(),
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -14,20 +15,20 @@ from hybrid_ml_scheduler.service.page import PageFile, built_page
 from hybrid_ml_scheduler.service.problems import KINDS, NOT_FOUND, NotFoundError, responses
 
 router = APIRouter(tags=["pages"])
-_STATUS_PAGE = (Path(__file__).parents[1] / "static" / "status.html").read_text(encoding="utf-8")
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
+_STATIC = Path(__file__).parents[1] / "static"
+_SWAGGER_UI = Path(str(resources.files("fastapi_swagger"))) / "resources"
+_KINDS = {".js": "text/javascript", ".css": "text/css"}
+_FILES: dict[str, tuple[bytes, str]] = {
+    path.name: (path.read_bytes(), _KINDS[path.suffix])
+    for path in (
+        *(_STATIC / name for name in ("status.css", "status.js", "docs.js")),
+        *(_SWAGGER_UI / name for name in ("swagger-ui.css", "swagger-ui-bundle.js")),
+    )
 }
-_PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
-        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Vary": "Accept-Encoding",
-}
+"""Scripts and styles of the plain pages, by name. What they may do is the business of `hybrid_ml_scheduler.service.security.headers`."""
+_PAGES = {name: (_STATIC / f"{name}.html").read_text(encoding="utf-8") for name in ("status", "docs")}
+_FRESH = {"Cache-Control": "no-cache"}
+_PAGE_HEADERS = {"Vary": "Accept-Encoding"}
 
 
 def _sent(request: Request, file: PageFile) -> Response:
@@ -46,13 +47,28 @@ async def page(request: Request) -> Response:
     files = await asyncio.to_thread(built_page)
     if "index.html" in files:
         return _sent(request, files["index.html"])
-    return HTMLResponse(_STATUS_PAGE, headers=_HEADERS)
+    return HTMLResponse(_PAGES["status"], headers=_FRESH)
 
 
 @router.get("/status", include_in_schema=False)
 async def status_page() -> Response:
     """A plain page that shows `/api/status`."""
-    return HTMLResponse(_STATUS_PAGE, headers=_HEADERS)
+    return HTMLResponse(_PAGES["status"], headers=_FRESH)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs() -> Response:
+    """The description of the API, to read and to try."""
+    return HTMLResponse(_PAGES["docs"], headers=_FRESH)
+
+
+@router.get("/static/{name}", include_in_schema=False)
+async def plain_file(name: Annotated[str, PathParameter(max_length=200)]) -> Response:
+    """A script or style of the plain pages."""
+    if name not in _FILES:
+        raise NotFoundError("there is no such file; expected one that a page names")
+    content, kind = _FILES[name]
+    return Response(content, media_type=kind, headers=_FRESH)
 
 
 async def _file(request: Request, name: str) -> Response:

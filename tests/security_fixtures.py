@@ -1,0 +1,89 @@
+"""Fixtures of tests of what guards the service: an application with keys of every scope."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from hybrid_ml_scheduler.service.security.access import Access
+from hybrid_ml_scheduler.service.security.install import Security
+from hybrid_ml_scheduler.service.security.scopes import SOCKET, Need, Scope, need_of, routes_of
+from hybrid_ml_scheduler.service.settings import ServiceSettings
+from service_fixtures import Running, running, settings_in
+
+# Tests ask as fast as they can; what limits do has tests of its own.
+PATIENT = {"rate_read": "100000/second", "rate_control": "100000/second", "rate_heavy": "100000/second", "rate_anonymous": "100000/second"}
+EXAMPLES = {
+    "run_id": "5",
+    "task_id": "7",
+    "policy": "sjf",
+    "name": "defect",
+    "key_id": "0123456789ab",
+    "version": "1",
+}
+
+
+@dataclass
+class Guarded:
+    """A started application with keys."""
+
+    running: Running
+    settings: ServiceSettings
+    keys: dict[str, str]
+
+    @property
+    def app(self) -> FastAPI:
+        return self.running.app
+
+    @property
+    def client(self) -> httpx.AsyncClient:
+        return self.running.client
+
+    @property
+    def security(self) -> Security:
+        found: Security = self.app.state.security
+        return found
+
+    @property
+    def access(self) -> Access:
+        return self.security.access
+
+    async def ask(self, method: str, path: str, credential: str | None = None, **more: Any) -> httpx.Response:
+        headers = {**({} if credential is None else {"authorization": f"Bearer {credential}"}), **more.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **more)
+
+
+def bearer(credential: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {credential}"}
+
+
+@contextlib.asynccontextmanager
+async def with_keys(folder: Path, **given: object) -> AsyncIterator[Guarded]:
+    """Serve with one key of each scope."""
+    settings = settings_in(folder, **{**PATIENT, **given})
+    async with running(settings) as found:
+        access: Access = found.app.state.security.access
+        keys = {scope.value: (await access.create_key(scope.value, [scope.value]))[0] for scope in Scope}
+        yield Guarded(found, settings, keys)
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Guarded]:
+    async with with_keys(tmp_path) as found:
+        yield found
+
+
+def routes(app: FastAPI, *, sockets: bool = False) -> Iterator[tuple[str, str, Need]]:
+    """Every route as method, path with examples in it, and what it needs."""
+    for method, path, _ in routes_of(app.routes):
+        if method == "HEAD" or (method == SOCKET) != sockets:
+            continue
+        yield method, re.sub(r"\{(\w+)(:\w+)?\}", lambda found: EXAMPLES[found[1]], path), need_of(method, path)
