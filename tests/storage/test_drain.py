@@ -464,3 +464,22 @@ async def test_a_run_whose_journal_is_damaged_does_not_stop_the_others(make_sett
     await service.drainer.drain_all()
     assert (service.drainer.state, service.drainer.lag_rows) == (DrainState.OK, 0)
     await service.close()
+
+
+async def test_a_start_without_the_database_counts_only_what_it_may_lack(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = make_settings()
+    async with SimulationDataService(settings) as service:
+        run = new_run(service)
+        sink = service.begin_run(run)
+        await sink.write(make_batch(0, 20))
+        await sink.wait_until_lag_below(1)
+    service = SimulationDataService(settings)
+    monkeypatch.setattr(service.database, "_session", _away)
+    service.journals.lock()
+    sink = JournalSink(service.journals.open(run.id), service.drainer, service._executor)
+    try:
+        assert sink.lag_rows == 0
+        await sink.write(make_batch(20, 5))
+        assert sink.lag_rows == 5 * (len(SCHEDULERS) + 2)
+    finally:
+        await service.close(0.0)

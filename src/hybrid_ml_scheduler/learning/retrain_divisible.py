@@ -12,7 +12,7 @@ from hybrid_ml_scheduler.core.decision import Schedule
 from hybrid_ml_scheduler.core.errors import ModelError
 from hybrid_ml_scheduler.core.workload import FloatArray, Workload
 from hybrid_ml_scheduler.engine.features.divisible import observed_cpu, observed_gpu
-from hybrid_ml_scheduler.engine.features.history import KEEP, N_SUMS, PIVOT_S
+from hybrid_ml_scheduler.engine.features.history import KEEP, N_SUMS, PIVOT_S, build_history, estimate
 from hybrid_ml_scheduler.engine.state import build_problem, build_state, nominal_law
 from hybrid_ml_scheduler.learning.arrays import arrays_digest
 from hybrid_ml_scheduler.learning.divisible import CPU, read_model
@@ -125,6 +125,56 @@ def retrain(model: Model, finished: Outcomes, *, window: int = WINDOW) -> Model:
     training = {**model.card.training, "retrained_on": len(finished) - first, "retrained_sha256": digest}
     parameters = {**model.card.parameters, "kinds": list(kinds), "devices": list(devices)}
     return Model(replace(model.card, training=training, parameters=parameters, version=0, arrays_sha256=""), arrays)
+
+
+HELD_OUT_SHARE, MOST_HELD_OUT, LEAST_OUTCOMES = 0.2, 400, 20
+"""Share of the outcomes on which a training is judged, the newest, and at most so many; with fewer outcomes than the last nothing is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What a training brought, on outcomes that neither model has seen.
+
+    Attributes
+    ----------
+    outcomes : int
+        Newest outcomes that were held out; 0: too few to judge.
+    before, after : float or None
+        Mean absolute error of the log factor that the model's knowledge of a kind on a device says: of the model as it was, and of one brought up to
+        date from the outcomes before them.
+    """
+
+    outcomes: int
+    before: float | None
+    after: float | None
+
+
+def judge(model: Model, finished: Outcomes, *, window: int = WINDOW) -> HeldOut:
+    """Say what bringing a model up to date brings, on the newest outcomes.
+
+    Parameters are those of `retrain`.
+    """
+    first = max(len(finished) - window, 0)
+    n = min(int(HELD_OUT_SHARE * (len(finished) - first)), MOST_HELD_OUT)
+    if len(finished) - first < LEAST_OUTCOMES:
+        return HeldOut(0, None, None)
+    last = len(finished)
+    older = Outcomes(finished.kind[: last - n], finished.device[: last - n], finished.log_size[: last - n], finished.log_factor[: last - n])
+    newest = Outcomes(finished.kind[last - n :], finished.device[last - n :], finished.log_size[last - n :], finished.log_factor[last - n :])
+    return HeldOut(n, _error_of(model, newest), _error_of(retrain(model, older, window=window - n), newest))
+
+
+def _error_of(model: Model, outcomes: Outcomes) -> float:
+    known = read_model(model)
+    kinds, devices = _extended(known.kinds, outcomes.kind), _extended(known.devices, outcomes.device)
+    sums = np.zeros((len(kinds), len(devices), N_SUMS))
+    sums[: len(known.kinds), : len(known.devices)] = known.sums
+    history = build_history(len(kinds), len(devices), 1, sums=sums, settings=known.history_settings)
+    said = [
+        estimate(history, kinds.index(kind), devices.index(device), float(size))[0]
+        for kind, device, size in zip(outcomes.kind, outcomes.device, outcomes.log_size, strict=True)
+    ]
+    return float(np.mean(np.abs(np.array(said) - outcomes.log_factor)))
 
 
 def _extended(known: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:

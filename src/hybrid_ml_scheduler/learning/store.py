@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -16,7 +18,7 @@ from hybrid_ml_scheduler.core.errors import ModelError
 from hybrid_ml_scheduler.core.folders import data_folder
 from hybrid_ml_scheduler.learning.card import MAX_VERSION, ModelCard, is_model_name, model_name
 from hybrid_ml_scheduler.learning.diff import Difference, differences
-from hybrid_ml_scheduler.learning.files import Model, load_model, save_model
+from hybrid_ml_scheduler.learning.files import Model, load_model, save_model, writing
 from hybrid_ml_scheduler.learning.promotions import Event, new_event, read_history, stack_of, write_history
 
 __all__ = ["PRETRAINED", "Model", "ModelCard", "ModelStore", "StoredModel", "default_store", "find_model", "load_model", "save_model"]
@@ -183,8 +185,14 @@ class ModelStore:
         older = sorted((version for version in versions if version < stack[-1]), reverse=True)
         return [version for version in dict.fromkeys([*reversed(stack[:-1]), *older]) if version in versions and version != stack[-1]]
 
-    def add(self, model: Model) -> int:
+    def add(self, model: Model, *, leaves_in_use: bool = False) -> int:
         """Write a model as the next version of its name; whatever version its card has is replaced.
+
+        Parameters
+        ----------
+        model : Model
+        leaves_in_use : bool
+            Whether what is in use stays so. Otherwise the new version is in use if none of that name was ever promoted.
 
         Returns
         -------
@@ -198,6 +206,8 @@ class ModelStore:
         """
         self.check_writable()
         name = model.card.name
+        if leaves_in_use and self.versions(name) and not self.history(name):
+            write_history(self.folders[-1] / name, [new_event("in_use", max(self.versions(name)))])
         while True:
             version = max(self.versions(name), default=0) + 1
             if version > MAX_VERSION:
@@ -210,6 +220,28 @@ class ModelStore:
                     continue
                 raise
             return version
+
+    def remove(self, name: str, version: int) -> None:
+        """Delete a version that is not in use and was never promoted; one that is not there is no error.
+
+        Raises
+        ------
+        ModelError
+            If it is in use, was promoted, came with the package, or cannot be deleted.
+        """
+        self.check_writable()
+        path = self.versions(name).get(version)
+        if path is None:
+            return
+        if path.parent.parent != self.folders[-1]:
+            raise ModelError(f"model {name}@{version} came with the package; expected one of the user's own")
+        if version == self.current(name) or any(event.version == version for event in self.history(name)):
+            raise ModelError(f"model {name}@{version} is or was in use; expected one that was never promoted")
+        with writing(path):
+            # A name of its own first, so that nobody reads half of it.
+            gone = Path(tempfile.mkdtemp(prefix=".gone-", dir=path.parent))
+            path.rename(gone / path.name)
+            shutil.rmtree(gone)
 
     def promote(self, name: str, version: int) -> None:
         """Put a version into use, if it can be loaded; promoting the one in use by promotion already changes nothing.

@@ -159,6 +159,160 @@ class RetrainStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictedPart:
+    """What a learned lane expected of one part of a finished task, and what it took; all times in simulated seconds.
+
+    Attributes
+    ----------
+    task_id : int
+    kind : str or None
+    device : str
+        ``cpu``, the GPU model that the part ran on, ``processors`` of a pool, or ``node``.
+    predicted_s : float
+        What the model said when the task was decided, whoever decided.
+    low_s, high_s : float or None
+        Quantiles of 10 % and 90 %; None where the model gives none.
+    nominal_s : float
+        What a rule assumes.
+    true_s : float
+    finish_s : float
+        When the task ended.
+    decided_by : str
+        As in a result.
+    """
+
+    task_id: int
+    kind: str | None
+    device: str
+    predicted_s: float
+    low_s: float | None
+    high_s: float | None
+    nominal_s: float
+    true_s: float
+    finish_s: float
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceError:
+    """The guardrail's view of one class of devices: running means of absolute differences of logarithms of times.
+
+    Attributes
+    ----------
+    device : str
+    outcomes : int
+        That it has seen.
+    log_error, nominal_log_error : float
+        Of the model, and of the rule's assumption.
+    """
+
+    device: str
+    outcomes: int
+    log_error: float
+    nominal_log_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLearning:
+    """How good the predictions of a learned lane are; None where nothing is known.
+
+    Attributes
+    ----------
+    policy, model : str
+        The lane, and the ``name@version`` that decides in it.
+    outcomes : int
+        Parts of finished tasks that were compared.
+    log_error, nominal_log_error : float or None
+        Running mean (each outcome counts 1 %) of the absolute difference of the logarithms of predicted and true time, and the same for what a rule
+        assumes.
+    coverage : float or None
+        Share of the newest sampled outcomes, at most 512, that lay between the quantiles of 10 % and 90 %: 0.8 is ideal.
+    coverage_outcomes : int
+        How many these were.
+    devices : tuple of DeviceError
+        What the guardrail goes by: it falls to the rule when a model's error stands well above the nominal one.
+    decides : str
+        ``model``, or why the rule decides now: ``fallback_...``.
+    falls : int
+        How often the guardrail has fallen.
+    alarms : int
+        How often a detector of drift has rung since this version came into use.
+    last_alarm_s : float or None
+        When it last did, in simulated seconds.
+    comparisons : int
+        Replays of finished tasks against the rule that count.
+    shadow_log_ratio : float or None
+        Their record: logarithm of the model's objective over the rule's; above 0 the model loses.
+    pairs : tuple of PredictedPart
+        A sample of the newest predictions, oldest first, at most 60.
+    """
+
+    policy: str
+    model: str
+    outcomes: int
+    log_error: float | None
+    nominal_log_error: float | None
+    coverage: float | None
+    coverage_outcomes: int
+    devices: tuple[DeviceError, ...]
+    decides: str
+    falls: int
+    alarms: int
+    last_alarm_s: float | None
+    comparisons: int
+    shadow_log_ratio: float | None
+    pairs: tuple[PredictedPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training of one lane's model.
+
+    Attributes
+    ----------
+    policy, before, model : str
+        The lane, and the ``name@version`` before and after it.
+    at_tasks : int
+        ``tasks_processed`` when it began.
+    time_s : float
+        Simulated time of the swap.
+    rows : int
+        Outcomes that it learned from.
+    held_out : int
+        The newest of them, on which both errors were measured; 0: too few to measure.
+    error_before, error_after : float or None
+        Mean absolute error of the logarithm of true over nominal work that the model knows of a kind on a device, which is what a training
+        changes: of the model before, and of one trained the same way without the held-out outcomes.
+    """
+
+    policy: str
+    before: str
+    model: str
+    at_tasks: int
+    time_s: float
+    rows: int
+    held_out: int
+    error_before: float | None
+    error_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LearningStatus:
+    """What the running service has learned.
+
+    Attributes
+    ----------
+    lanes : tuple of LaneLearning
+        Lanes that have a model.
+    trainings : tuple of Training
+        Oldest first, at most 50.
+    """
+
+    lanes: tuple[LaneLearning, ...] = ()
+    trainings: tuple[Training, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunStatus:
     """Where the run stands.
 
@@ -183,6 +337,8 @@ class RunStatus:
     started_at : str or None
         ISO 8601, UTC.
     retraining : RetrainStatus
+    learning : LearningStatus
+        Worked out anew about once a second.
     """
 
     state: RunState
@@ -196,6 +352,7 @@ class RunStatus:
     message: str | None = None
     started_at: str | None = None
     retraining: RetrainStatus = field(default_factory=RetrainStatus)
+    learning: LearningStatus = field(default_factory=LearningStatus)
 
 
 class Controller(Protocol):

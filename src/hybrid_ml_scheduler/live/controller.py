@@ -36,13 +36,13 @@ from hybrid_ml_scheduler.core.errors import (
 from hybrid_ml_scheduler.core.streams import Columns, RunBatch, Stream
 from hybrid_ml_scheduler.learning.objective import parse_objective
 from hybrid_ml_scheduler.learning.store import PRETRAINED, ModelStore
-from hybrid_ml_scheduler.live.contract import LaneStatus, RetrainStatus, RunRequest, RunState, RunStatus
+from hybrid_ml_scheduler.live.contract import LaneLearning, LaneStatus, LearningStatus, RetrainStatus, RunRequest, RunState, RunStatus, Training
 from hybrid_ml_scheduler.live.explaining import explain_result
 from hybrid_ml_scheduler.live.feed import MOST_TASKS, LiveFeed
 from hybrid_ml_scheduler.live.group import Change, LaneGroup, Produced, pack, unpack
 from hybrid_ml_scheduler.live.lanes import NO_MODEL, Chosen, choose
 from hybrid_ml_scheduler.live.ledger import Ledger, Written
-from hybrid_ml_scheduler.live.retrainer import Trained, train
+from hybrid_ml_scheduler.live.retrainer import Trained, prune, train
 from hybrid_ml_scheduler.live.settings import LiveSettings
 from hybrid_ml_scheduler.live.stream import TaskStream
 from hybrid_ml_scheduler.storage.repositories import Run
@@ -54,6 +54,9 @@ FIRST_SEED, SEEDS = 20_000, 2**31
 """Seeds that are drawn: above those of tests and trainings, small enough for every reader of JSON."""
 MOST_POLICIES = 64
 MOST_VERSIONS = 10
+MOST_TRAININGS = 50
+LEARNING_EVERY_S = 1.0
+"""How often it is worked out how good predictions are, in seconds."""
 _SHOWN = ("task_id", "scheduler", "status", "arrival_s", "start_s", "finish_s", "fraction", "gpus", "decided_by", "model", "reason")
 
 T = TypeVar("T")
@@ -89,6 +92,9 @@ class _Live:
         self.saved_at = time.monotonic()
         self.learning: asyncio.Task[None] | None = None
         self.learned_at = -math.inf
+        self.compared: tuple[LaneLearning, ...] = ()
+        self.trainings: tuple[Training, ...] = ()
+        self.compared_at = -math.inf
         self.retraining = RetrainStatus("waiting" if request.retrain_every else "off")
 
     def stopping(self) -> bool:
@@ -293,6 +299,8 @@ class LiveController:
             await self._go_on(live)
             if live.group.over and not live.stopping():
                 state = "finished"
+            elif not live.keeps_record:
+                await self._keep(live, await self._threaded(self._withdraw, live))
             await self._save(live)
         except _StoppedError:
             message = "stopped while the disk was full; the rows of its last step were not written"
@@ -314,6 +322,7 @@ class LiveController:
                 live.record = await asyncio.to_thread(self._service.end_run, live.record, state, message)
             except (OSError, StorageError) as error:
                 message = message or str(error)
+            await self._retire(live)
         self._report(live)
         self._show(live, RunState.FAILED if state == "failed" else RunState.STOPPED, message)
 
@@ -371,6 +380,14 @@ class LiveController:
     def _report(self, live: _Live) -> None:
         live.lanes = live.group.status()
         live.reported_at = time.monotonic()
+        if live.reported_at - live.compared_at >= LEARNING_EVERY_S or live.group.over:
+            live.compared_at = live.reported_at
+            live.compared = live.group.learning()
+
+    def _withdraw(self, live: _Live) -> RunBatch:
+        """Return results for what no lane will finish any more."""
+        rows = [lane.withdraw("the run was stopped") for lane in live.group.lanes.values()]
+        return _batch(live, Produced(results=rows))
 
     async def _keep(self, live: _Live, batch: RunBatch) -> None:
         """Write rows; while the disk is full, wait until it takes them."""
@@ -401,6 +418,9 @@ class LiveController:
 
     def _show(self, live: _Live, state: RunState, message: str | None = None) -> None:
         before = self._status
+        learning = before.learning
+        if live.compared is not learning.lanes or live.trainings is not learning.trainings:
+            learning = LearningStatus(live.compared, live.trainings)
         self._status = RunStatus(
             state=state,
             run_id=live.record.id,
@@ -414,16 +434,19 @@ class LiveController:
             message=message,
             started_at=live.record.created_at.isoformat(),
             retraining=live.retraining,
+            learning=learning,
         )
         if state is not before.state or live.lanes is not before.lanes:
             self._publish(live)
+        if learning is not before.learning:
+            self._publish_learning(live)
 
     def _publish(self, live: _Live) -> None:
         status = self._status
         lanes = [asdict(lane) for lane in status.lanes]
         devices = {lane["policy"]: lane.pop("devices") for lane in lanes}
-        body = asdict(replace(status, lanes=()))
-        body.pop("lanes")
+        body = asdict(replace(status, lanes=(), learning=LearningStatus()))
+        del body["lanes"], body["learning"]
         self.feed.publish("run", body)
         self.feed.publish("lanes", {"time_s": status.time_s, "lanes": lanes})
         self.feed.publish("devices", {"time_s": status.time_s, "devices": devices})
@@ -498,6 +521,7 @@ class LiveController:
             "tasks_processed": live.ledger.processed,
             "tasks_arrived": live.ledger.arrived,
             "retraining": asdict(live.retraining),
+            "trainings": [asdict(training) for training in live.trainings],
             "written": live.written.saved(),
             "catch_up_s": live.catch_up_s if math.isfinite(live.catch_up_s) else None,
         }
@@ -546,6 +570,7 @@ class LiveController:
             live = _Live(record, request, options, group, sink)
             live.ledger.restore({name.removeprefix("ledger."): column for name, column in arrays.items() if name.startswith("ledger.")})
             retraining = {**state["retraining"], "versions": tuple(state["retraining"]["versions"])}
+            live.trainings = tuple(Training(**training) for training in state["trainings"])
         except (KeyError, ValueError, TypeError) as error:
             raise StorageError(f"run {record.id}: its checkpoint cannot be used ({error}); expected one that this version of hms wrote") from error
         live.speed = state["speed"]
@@ -611,7 +636,21 @@ class LiveController:
         await self._command(live, Change(0.0, "model", policy, trained.model), chosen)
         self._service.observer.trained(policy, time.monotonic() - began_s, "in_use")
         live.retraining = replace(live.retraining, versions=(*live.retraining.versions, trained.model)[-MOST_VERSIONS:])
+        held_out = trained.held_out
+        training = Training(
+            policy=policy,
+            before=model,
+            model=trained.model,
+            at_tasks=live.retraining.last_at_tasks or 0,
+            time_s=live.group.time_s,
+            rows=trained.rows,
+            held_out=held_out.outcomes,
+            error_before=held_out.before,
+            error_after=held_out.after,
+        )
+        live.trainings = (*live.trainings, training)[-MOST_TRAININGS:]
         await self._register(live, policy, trained, window.source)
+        await asyncio.to_thread(prune, self._store, trained.model.partition("@")[0], self._settings.models_kept, _needed_models(live))
 
     async def _register(self, live: _Live, policy: str, trained: Trained, source: str) -> None:
         name, _, version = trained.model.partition("@")
@@ -624,15 +663,36 @@ class LiveController:
                 run_id=live.record.id,
                 version=int(version),
                 sha256=trained.sha256,
-                details={"policy": policy, "time_s": live.group.time_s, "tasks_processed": live.ledger.processed},
+                details={
+                    "policy": policy,
+                    "time_s": live.group.time_s,
+                    "tasks_processed": live.ledger.processed,
+                    "held_out": trained.held_out.outcomes,
+                    "error_before": trained.held_out.before,
+                    "error_after": trained.held_out.after,
+                },
             )
+            used = [lane.model.partition("@") for lane in live.group.lanes.values() if lane.model is not None]
+            await self._service.retire_models(name=name, but=[int(number) for each, _, number in used if each == name])
         except StorageError as error:
             # The model itself is in its store, and the swap in the run's state: only the list in the database lacks it.
             _LOG.warning("model %s could not be entered into the registry: %s", trained.model, error)
 
+    async def _retire(self, live: _Live) -> None:
+        """Say in the registry that a run that has ended uses no model any more."""
+        if not live.trainings:
+            return
+        try:
+            await self._service.retire_models(run_id=live.record.id)
+        except StorageError as error:
+            _LOG.warning("run %d: its models could not be marked as retired in the registry: %s", live.record.id, error)
+
     def _tell_learning(self, live: _Live) -> None:
-        self.feed.publish("learning", asdict(live.retraining))
         self._show(live, self._status.state, self._status.message)
+        self._publish_learning(live)
+
+    def _publish_learning(self, live: _Live) -> None:
+        self.feed.publish("learning", {**asdict(live.retraining), "time_s": self._status.time_s, **asdict(self._status.learning)})
 
     # Explaining.
 
@@ -667,6 +727,12 @@ class LiveController:
 
 def _stream(request: RunRequest, options: Mapping[str, Any]) -> TaskStream:
     return TaskStream(request.workload, request.cluster, _seed(request), request.load, int(options["piece_tasks"]), request.max_tasks)
+
+
+def _needed_models(live: _Live) -> set[str]:
+    """Return the models without which the run could not go on from its checkpoints: those with which it began, and those in use."""
+    used = {lane.model for lane in live.group.lanes.values() if lane.model is not None}
+    return used | set(live.options["models"].values())
 
 
 def _seed(request: RunRequest) -> int:

@@ -15,7 +15,7 @@ from hybrid_ml_scheduler.core.errors import RunRequestError
 from hybrid_ml_scheduler.core.streams import Columns
 from hybrid_ml_scheduler.core.workload import MILLI, Workload
 from hybrid_ml_scheduler.engine.continued import ContinuedRun
-from hybrid_ml_scheduler.live.contract import LaneStatus
+from hybrid_ml_scheduler.live.contract import LaneLearning, LaneStatus
 from hybrid_ml_scheduler.live.lanes import NO_MODEL, Chosen, Lane
 from hybrid_ml_scheduler.live.stream import StreamPosition, TaskStream
 
@@ -190,7 +190,7 @@ class LaneGroup:
         if change.what == "removed" and len(self.lanes) == 1:
             raise RunRequestError(f"policy {change.policy!r} is the only one in the run; expected another one beside it, or the run to be stopped")
         if chosen is None:
-            produced.results.append(self.lanes.pop(change.policy).withdraw())
+            produced.results.append(self.lanes.pop(change.policy).withdraw("the policy was taken out of the run"))
         elif change.what == "added":
             self.add(change.policy, chosen)
         else:
@@ -202,6 +202,10 @@ class LaneGroup:
         """Return how every lane is doing."""
         oracle = self.lanes.get(ORACLE)
         return tuple(lane.status(self.over, oracle) for lane in self.lanes.values())
+
+    def learning(self) -> tuple[LaneLearning, ...]:
+        """Return how good the predictions of the lanes are that have a model."""
+        return tuple(found for lane in self.lanes.values() if (found := lane.learning()) is not None)
 
     # Saving.
 

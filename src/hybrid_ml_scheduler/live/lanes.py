@@ -23,7 +23,8 @@ from hybrid_ml_scheduler.learning.card import model_name
 from hybrid_ml_scheduler.learning.divisible import compile_learned, priced_rule
 from hybrid_ml_scheduler.learning.provider import parse_spelling
 from hybrid_ml_scheduler.learning.store import ModelStore, find_model
-from hybrid_ml_scheduler.live.contract import DeviceStatus, LaneStatus
+from hybrid_ml_scheduler.live.accuracy import Accuracy, parts_of
+from hybrid_ml_scheduler.live.contract import DeviceStatus, LaneLearning, LaneStatus
 from hybrid_ml_scheduler.live.settings import CHECK_EVERY
 from hybrid_ml_scheduler.policies import compile_policy
 
@@ -154,6 +155,7 @@ class Lane:
         self._response = np.full(RECENT, np.nan)
         self._task = np.full(RECENT, -1, dtype=np.int64)
         self._by_fallback = np.zeros(RECENT, dtype=np.bool_)
+        self._accuracy = Accuracy(self._models.tolist())
         self._forget_rows()
 
     def _forget_rows(self) -> None:
@@ -246,6 +248,7 @@ class Lane:
             results.append(self._results(rows))
             if isinstance(self.run.run, LearnedRun):
                 training.append(self._training(rows, self.run.run))
+                self._compare(rows, self.run.run)
         if self._refused_until or state.counters[N_REJECTED] or state.counters[N_ORPHANED]:
             over = (state.status >= TaskStatus.REJECTED) & ~self._reported
             over[state.counters[NEXT_ARRIVAL] :] = False
@@ -342,12 +345,12 @@ class Lane:
         counters = self.run.state.counters
         return bool(counters[HEAP_SIZE] == 0 and counters[NEXT_ARRIVAL] == len(self.run.problem.arrival))
 
-    def withdraw(self) -> Columns:
-        """Return results for the tasks that it was given and has not finished: it is taken out of the run."""
+    def withdraw(self, reason: str) -> Columns:
+        """Return results for the tasks that it was given and will not finish, and why."""
         state = self.run.state
         rows = np.flatnonzero(state.status <= TaskStatus.RUNNING)
         rows = rows[rows < state.counters[NEXT_ARRIVAL]]
-        return self._unrun(rows, [ResultStatus.WITHDRAWN.value] * len(rows), ["the policy was taken out of the run"] * len(rows))
+        return self._unrun(rows, [ResultStatus.WITHDRAWN.value] * len(rows), [reason] * len(rows))
 
     def _training(self, rows: IntArray, run: LearnedRun) -> Columns:
         state, problem = self.run.state, self.run.problem
@@ -380,7 +383,17 @@ class Lane:
         whole = problem.mem_mb[rows] / problem.gpu_link[there] + size * ((1.0 - c) + c / problem.gpu_speed[there])
         return np.maximum(cpu_s, np.where(fraction > 0.0, problem.gpu_launch[there] + fraction * whole, 0.0))
 
+    def _compare(self, rows: IntArray, run: LearnedRun) -> None:
+        tasks, problem, state = self.run.workload.tasks, self.run.problem, self.run.state
+        parts = parts_of(problem, state, run.mind.predicted, rows, self._gpu_of(rows))
+        self._accuracy.take(self.run.policy, run, parts, tasks.task_id, tasks.kind_names, problem.kind, state)
+
     # How it does.
+
+    def learning(self) -> LaneLearning | None:
+        """Return how good its predictions are; None for a lane without a model."""
+        run = self.run.run
+        return self._accuracy.status(self.policy, self.model, run) if self.model is not None and isinstance(run, LearnedRun) else None
 
     def status(self, over: bool, oracle: Lane | None) -> LaneStatus:
         """Return how it is doing.
@@ -457,6 +470,7 @@ class Lane:
             "end": self._end,
             "next_check": self._next_check,
             "refused_until": self._refused_until,
+            "accuracy": self._accuracy.saved(),
         }
         recent = {"recent.response": self._response, "recent.task": self._task, "recent.fallback": self._by_fallback}
         return values, {**self.run.arrays(), **recent}
@@ -468,4 +482,5 @@ class Lane:
         self._end, self._next_check, self._refused_until = (int(values[name]) for name in ("end", "next_check", "refused_until"))
         for name, column in (("response", self._response), ("task", self._task), ("fallback", self._by_fallback)):
             column[...] = arrays[f"recent.{name}"]
+        self._accuracy.restore(values["accuracy"])
         self._forget_rows()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from hybrid_ml_scheduler.core.streams import TrainingWindow
 from hybrid_ml_scheduler.engine.features.divisible import DIVISIBLE
 from hybrid_ml_scheduler.engine.features.history import PIVOT_S
 from hybrid_ml_scheduler.learning.divisible import CPU
-from hybrid_ml_scheduler.learning.retrain_divisible import Outcomes, retrain
+from hybrid_ml_scheduler.learning.retrain_divisible import HeldOut, Outcomes, judge, retrain
 from hybrid_ml_scheduler.learning.store import ModelStore
 
 _PLACE = {feature.name: place for place, feature in enumerate(DIVISIBLE)}
@@ -30,12 +31,15 @@ class Trained:
     sha256 : str
         Of its arrays.
     rows : int
-        Of the training stream that it looked at.
+        Outcomes that it looked at.
+    held_out : HeldOut
+        What it brought.
     """
 
     model: str
     sha256: str
     rows: int
+    held_out: HeldOut
 
 
 def outcomes_of_window(window: TrainingWindow, scheduler: str, cluster: Cluster) -> Outcomes:
@@ -102,7 +106,39 @@ def train(model: str, window: TrainingWindow, scheduler: str, cluster: Cluster, 
     outcomes = outcomes_of_window(window, scheduler, cluster)
     if not len(outcomes):
         raise ModelError(f"model {model}: no outcome of {scheduler} among the newest {len(window)} rows; expected some to learn from")
-    made = retrain(store.find(model), outcomes, window=rows)
-    version = store.add(made)
+    known = store.find(model)
+    held_out = judge(known, outcomes, window=rows)
+    made = retrain(known, outcomes, window=rows)
+    version = store.add(made, leaves_in_use=True)
     kept = store.get(made.card.name, version)
-    return Trained(f"{made.card.name}@{version}", kept.card.arrays_sha256, len(outcomes))
+    return Trained(f"{made.card.name}@{version}", kept.card.arrays_sha256, min(len(outcomes), rows), held_out)
+
+
+def prune(store: ModelStore, name: str, kept: int, needed: Collection[str]) -> list[str]:
+    """Delete old versions that retraining made.
+
+    Parameters
+    ----------
+    store : ModelStore
+    name : str
+        Of the model.
+    kept : int
+        Newest versions that stay.
+    needed : collection of str
+        ``NAME@VERSION`` that must stay besides.
+
+    Returns
+    -------
+    list of str
+        What was deleted. Versions that the user trained, promoted, or got with the package stay.
+    """
+    promoted = {event.version for event in store.history(name)} | {store.current(name)}
+    gone = []
+    for version, path in list(store.versions(name).items())[:-kept]:
+        spelled = f"{name}@{version}"
+        if spelled in needed or version in promoted or path.parent.parent != store.folders[-1]:
+            continue
+        if "retrained_on" in store.get(name, version).card.training:
+            store.remove(name, version)
+            gone.append(spelled)
+    return gone

@@ -29,6 +29,12 @@ class LiveSettings(BaseSettings):
     checkpoint_interval_s: float = Field(5.0, ge=0, le=3_600, description="Shortest time between two checkpoints of a run, in seconds.")
     blocked_retry_s: float = Field(1.0, gt=0, le=600, description="How often a full disk is tried again, in seconds.")
     training_rows: int = Field(4_000, ge=100, le=1_000_000, description="Newest outcomes of each learned policy that retraining looks at.")
+    models_kept: int = Field(
+        50,
+        ge=2,
+        le=100_000,
+        description="Newest versions of each model that retraining made and that stay, besides those that a run needs.",
+    )
     training_pause_s: float = Field(10.0, ge=0, le=86_400, description="Shortest time between two trainings, in seconds.")
 
     @model_validator(mode="after")

@@ -42,8 +42,8 @@ class StreamPosition:
 class TaskStream:
     """Tasks in pieces; the same arguments give the same tasks.
 
-    A preset goes on for ever: every piece is generated with a seed of its own and begins where the one before it ended. ``diurnal`` begins its day,
-    and ``drift`` its first regime, anew with every piece.
+    A preset goes on for ever: every piece is generated with a seed of its own and begins where the one before it ended. The day of
+    ``diurnal`` goes on over the pieces, and the change of ``drift``, at half-time of the first piece, is for good.
 
     Parameters
     ----------
@@ -114,14 +114,16 @@ class TaskStream:
 
     def _generated(self, preset: str, position: StreamPosition) -> Workload:
         seed = self._seed + SEED_STEP * position.piece
-        drawn = generate(preset, seed=seed, cluster=self.cluster, n_tasks=self._piece_tasks, load=self._factor)
+        drawn = generate(preset, seed=seed, cluster=self.cluster, n_tasks=self._piece_tasks, load=self._factor, begin_s=position.offset_s)
+        if position.piece == 0:
+            self._regime_start_s = drawn.truth.regime_start_s
         tasks, truth = drawn.tasks, drawn.truth
         # Strictly later than everything before, so that no event of one piece falls on an arrival of the next.
         arrival_s = np.maximum(tasks.arrival_s + position.offset_s, np.nextafter(position.offset_s, np.inf))
         return replace(
             drawn,
             tasks=replace(tasks, arrival_s=arrival_s, task_id=tasks.task_id + position.first_task),
-            truth=replace(truth, regime_start_s=truth.regime_start_s + position.offset_s),
+            truth=replace(truth, regime_start_s=self._regime_start_s),
         )
 
     def _cut(self, position: StreamPosition) -> Workload | None:

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.live.contract import RunState
-from hybrid_ml_scheduler.service.schemas import Device, LaneSummary, Retraining
+from hybrid_ml_scheduler.service.schemas import Device, LaneLearning, LaneSummary, Retraining, Training
 
 Topic = Literal["run", "lanes", "devices", "tasks", "storage", "learning"]
 _REF = "#/components/schemas/{model}"
@@ -97,9 +97,13 @@ class StorageBody(_Part):
 
 
 class LearningBody(Retraining):
-    """Topic learning: how learning in the running service is doing."""
+    """Topic learning: how learning in the running service is doing, how good predictions are, and what trainings brought."""
 
     model_config = ConfigDict(extra="forbid")
+
+    time_s: float
+    lanes: list[LaneLearning]
+    trainings: list[Training] = Field(description="Oldest first, at most 50.")
 
 
 class _Message(_Part):

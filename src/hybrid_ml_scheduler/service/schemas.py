@@ -163,6 +163,64 @@ class Retraining(_Answer):
     versions: list[str] = Field(description="Models that were swapped in, newest last.")
 
 
+class PredictedPart(_Answer):
+    """What a learned policy expected of one part of a finished task, and what it took; times in simulated seconds."""
+
+    task_id: int
+    kind: str | None
+    device: str = Field(description="cpu, the GPU model that the part ran on, processors of a pool, or node.")
+    predicted_s: float = Field(description="What the model said when the task was decided, whoever decided.")
+    low_s: float | None = Field(description="Quantile of 10 %.")
+    high_s: float | None = Field(description="Quantile of 90 %.")
+    nominal_s: float = Field(description="What a rule assumes.")
+    true_s: float
+    finish_s: float = Field(description="When the task ended.")
+    decided_by: str
+
+
+class DeviceError(_Answer):
+    """The guardrail's view of one class of devices: running means of absolute differences of logarithms of times."""
+
+    device: str
+    outcomes: int
+    log_error: float = Field(description="Of the model.")
+    nominal_log_error: float = Field(description="Of what a rule assumes.")
+
+
+class LaneLearning(_Answer):
+    """How good the predictions of a learned policy are; null where nothing is known."""
+
+    policy: str
+    model: str
+    outcomes: int = Field(description="Parts of finished tasks that were compared.")
+    log_error: float | None = Field(description="Running mean of |log(predicted / true)|.")
+    nominal_log_error: float | None = Field(description="The same for what a rule assumes.")
+    coverage: float | None = Field(description="Share of sampled outcomes between the quantiles of 10 % and 90 %; 0.8 is ideal.")
+    coverage_outcomes: int = Field(description="How many were sampled for it, at most 512.")
+    devices: list[DeviceError]
+    decides: str = Field(description="model, or why the rule decides now: fallback_...")
+    falls: int = Field(description="How often the guardrail has fallen.")
+    alarms: int = Field(description="How often a detector of drift has rung since this version came into use.")
+    last_alarm_s: float | None = Field(description="When it last did, in simulated seconds.")
+    comparisons: int = Field(description="Replays against the rule that count.")
+    shadow_log_ratio: float | None = Field(description="Their record, log(model / rule); above 0 the model loses.")
+    pairs: list[PredictedPart] = Field(description="A sample of the newest predictions, oldest first, at most 60.")
+
+
+class Training(_Answer):
+    """One training of one policy's model, and what it brought on the newest outcomes, which were held out."""
+
+    policy: str
+    before: str = Field(description="Model before it, name@version.")
+    model: str = Field(description="Model after it.")
+    at_tasks: int = Field(description="tasks_processed when it began.")
+    time_s: float = Field(description="Simulated time of the swap.")
+    rows: int = Field(description="Outcomes that it learned from.")
+    held_out: int = Field(description="The newest of them, on which the errors were measured; 0: too few.")
+    error_before: float | None = Field(description="Mean absolute log error of the model before.")
+    error_after: float | None = Field(description="The same of a model trained the same way without the held-out outcomes.")
+
+
 class StorageStatus(_Answer):
     """The way from the journal into the database."""
 

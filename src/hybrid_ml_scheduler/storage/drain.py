@@ -7,7 +7,9 @@ results (`aggregates`) are kept up in that transaction too. Nothing is remembere
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -57,6 +59,7 @@ _LEAST_LAG_LIMIT = 20_000
 _RETENTION_EVERY_S = 60.0
 _MOST_EXPECTED = 1_000
 """Batches of a run whose traces wait for their rows to be written; while the database is away for long, older ones end without."""
+_NOTE_EVERY_S = 5.0
 
 
 class DrainState(StrEnum):
@@ -117,6 +120,8 @@ class Drainer:
         """Called with a run's number after its rows have been committed; they must not raise."""
         self._ways: dict[int, _Way] = {}
         self._drained: dict[tuple[int, Stream], int] = {}
+        self._noted: dict[int, dict[Stream, int]] = {}
+        self._noted_s: dict[int, float] = {}
         self._fences: dict[int, int] = {}
         self._expected: dict[int, deque[tuple[Mapping[Stream, int], Place]]] = {}
         self._lock = asyncio.Lock()
@@ -132,7 +137,10 @@ class Drainer:
 
     @property
     def lag_rows(self) -> int:
-        """Rows in the journal that are not in the database yet. What the database has is only known once it has answered: until then, all."""
+        """Rows in the journal that are not in the database yet.
+
+        What it has is known once it has answered. Until then, what was noted beside the journal when it last did counts.
+        """
         return sum(self._lag_of(run_id) for run_id in self.journals.runs())
 
     def _lag_of(self, run_id: int) -> int:
@@ -140,7 +148,31 @@ class Drainer:
             return 0
         first = self.journals.first_seqs(run_id)
         ends = self.journals.positions(run_id)
-        return sum(max(0, end - self._drained.get((run_id, stream), first[stream])) for stream, end in ends.items())
+        noted = self._noted.get(run_id)
+        if noted is None:
+            noted = self._noted[run_id] = self.journals.drained(run_id, self._database_name)
+        known = {stream: self._drained.get((run_id, stream), max(first[stream], noted.get(stream, 0))) for stream in ends}
+        return sum(max(0, end - known[stream]) for stream, end in ends.items())
+
+    @property
+    def _database_name(self) -> str:
+        """A name for the database of these settings that tells nobody where it is."""
+        return hashlib.sha256(self.settings.url.render_as_string(hide_password=True).encode()).hexdigest()[:16]
+
+    def _note(self, run_id: int, *, now: bool = False) -> None:
+        """Write beside the journal how far the database has come, now or if it is due: a start without it knows then what can be missing."""
+        reached = {stream: seq for stream in Stream if (seq := self._drained.get((run_id, stream))) is not None}
+        due = now or time.monotonic() - self._noted_s.get(run_id, -math.inf) >= _NOTE_EVERY_S
+        if not due or not reached or reached == self._noted.get(run_id):
+            return
+        self._noted_s[run_id] = time.monotonic()
+        try:
+            self.journals.note_drained(run_id, self._database_name, reached)
+        except OSError as error:
+            # Nothing depends on it but the lag that is shown while the database is away.
+            _LOG.warning("run %d: how far the database has come could not be noted: %s", run_id, error)
+        else:
+            self._noted[run_id] = reached
 
     @property
     def lag_limit_rows(self) -> int:
@@ -216,14 +248,20 @@ class Drainer:
                 await asyncio.wait_for(task, timeout_s)
         async with self._progress:
             self._progress.notify_all()
+        for run_id in self.journals.runs():
+            await asyncio.to_thread(self._note, run_id, now=True)
         return self.lag_rows == 0
 
     async def _work(self) -> None:
         first_pause_s = self.settings.drain_interval_s
         pause_s = first_pause_s
         while True:
+            # Asked before: rows that were written while it looked come with another look.
+            stopping = self._stop.is_set()
             try:
                 rows = await self.drain_all()
+                for run_id in list(self._ways):
+                    await asyncio.to_thread(self._note, run_id)
                 await self._retain_if_due()
             except StorageError as error:
                 self._ways.clear()
@@ -235,7 +273,7 @@ class Drainer:
                 await self._trouble(StorageError(f"a defect of this program stopped the way into the database ({type(error).__name__}: {error})"))
             else:
                 pause_s = first_pause_s
-                if rows == 0 and self._stop.is_set():
+                if rows == 0 and stopping:
                     return
                 if rows < self.settings.drain_batch_rows:
                     await self._pause(first_pause_s)
@@ -548,6 +586,7 @@ class Drainer:
         self._expected.pop(run_id, None)
         self._settled.discard(run_id)
         self.superseded.discard(run_id)
+        self._noted.pop(run_id, None)
         for stream in Stream:
             self._drained.pop((run_id, stream), None)
         async with self._progress:

@@ -30,6 +30,7 @@ from hybrid_ml_scheduler.storage.settings import Fsync, StorageSettings
 RUN_FILE = "run.json"
 STATE_FILES = ("state.hms", "state.old.hms")
 JOURNAL_FILE = "journal.json"
+DRAINED_FILE = "drained.json"
 LOCK_FILE = "lock"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -465,6 +466,27 @@ class JournalStore:
     def state_revision(self, run_id: int) -> int:
         """Return the number of the newest state, 0 if none was saved."""
         return next_revision(self.run_folder(run_id)) - 1
+
+    def note_drained(self, run_id: int, database: str, reached: Mapping[Stream, int]) -> None:
+        """Write down how many rows of each stream a database is known to have.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        folder = self.run_folder(run_id)
+        if folder.exists():
+            content = {"database": database, "reached": {stream.value: seq for stream, seq in reached.items()}}
+            _replace(folder / DRAINED_FILE, json.dumps(content).encode(), durable=False)
+
+    def drained(self, run_id: int, database: str) -> dict[Stream, int]:
+        """Return what `note_drained` wrote down of this database; empty if there is nothing, or nothing that can be read."""
+        try:
+            found = read_json(self.run_folder(run_id) / DRAINED_FILE)
+            return {Stream(stream): int(seq) for stream, seq in found["reached"].items()} if found["database"] == database else {}
+        except (JournalError, KeyError, ValueError, TypeError, AttributeError):
+            return {}
 
     def delete(self, run_id: int) -> None:
         """Delete the journal of a run."""

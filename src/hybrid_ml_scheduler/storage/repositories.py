@@ -7,7 +7,7 @@ that grows, no row twice on two pages.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -442,6 +442,17 @@ class ModelRepository(Repository):
     async def set_state(self, model_id: int, state: str, message: str | None = None) -> None:
         """Say what became of a model."""
         await self.session.execute(update(ModelRow).where(ModelRow.id == model_id).values(state=state, message=message))
+
+    async def retire(self, *, name: str | None = None, run_id: int | None = None, but: Collection[int] = ()) -> None:
+        """Say of models in use that they no longer are: of one name or one run, apart from some versions."""
+        query = update(ModelRow).where(ModelRow.state == "in_use")
+        if name is not None:
+            query = query.where(ModelRow.name == name)
+        if run_id is not None:
+            query = query.where(ModelRow.run_id == run_id)
+        if but:
+            query = query.where(ModelRow.version.not_in(but))
+        await self.session.execute(query.values(state="retired"))
 
     async def newest(self, run_id: int | None = None, limit: int = 50, before: int | None = None) -> list[ModelRow]:
         """Return models, newest first."""

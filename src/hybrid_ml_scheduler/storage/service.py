@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -528,6 +528,21 @@ class SimulationDataService(TrainingSource):
         """Say what became of a model."""
         async with self.database.write() as session:
             await ModelRepository(session, self.database.dialect).set_state(model_id, state, message)
+
+    async def retire_models(self, *, name: str | None = None, run_id: int | None = None, but: Collection[int] = ()) -> None:
+        """Say of the models in use that they no longer are.
+
+        Parameters
+        ----------
+        name : str, optional
+            Only those of this name.
+        run_id : int, optional
+            Only those of this run.
+        but : collection of int
+            Versions that stay in use.
+        """
+        async with self.database.write() as session:
+            await ModelRepository(session, self.database.dialect).retire(name=name, run_id=run_id, but=but)
 
     async def models(self, run_id: int | None = None, limit: int = 50, before: int | None = None) -> list[ModelRow]:
         """Return the registry, newest first."""

@@ -46,8 +46,10 @@ def two_state(
     return np.asarray(np.interp(unit, levels, times))
 
 
-def sinusoidal(rng: np.random.Generator, n: int, low_per_s: float, high_per_s: float, period_s: float) -> FloatArray:
-    """Return `n` arrivals of a Poisson process whose rate swings between two values, starting at the mean and rising.
+def sinusoidal(rng: np.random.Generator, n: int, low_per_s: float, high_per_s: float, period_s: float, *, begin_s: float = 0.0) -> FloatArray:
+    """Return `n` arrivals of a Poisson process whose rate swings between two values, at the mean and rising at time 0.
+
+    Arrivals are counted from ``begin_s`` on, which says where in its period the process begins.
 
     Candidates of a process at the highest rate are kept with probability ``rate(t) / high_per_s`` [1]_.
 
@@ -60,7 +62,7 @@ def sinusoidal(rng: np.random.Generator, n: int, low_per_s: float, high_per_s: f
     found, now_s = 0, 0.0
     while found < n:
         candidates = now_s + np.cumsum(rng.standard_exponential(n)) / high_per_s
-        rate = mean + swing * np.sin(2.0 * np.pi * candidates / period_s)
+        rate = mean + swing * np.sin(2.0 * np.pi * (begin_s + candidates) / period_s)
         kept.append(candidates[rng.random(n) * high_per_s < rate])
         found += len(kept[-1])
         now_s = float(candidates[-1])

@@ -146,7 +146,14 @@ _STREAMS = ("size", "intensity", "memory", "cores", "kind", "user", "noise", "gp
 
 
 def generate(
-    preset: str, *, seed: int, cluster: Cluster | None = None, n_tasks: int | None = None, load: float | None = None, noise: str = "task"
+    preset: str,
+    *,
+    seed: int,
+    cluster: Cluster | None = None,
+    n_tasks: int | None = None,
+    load: float | None = None,
+    noise: str = "task",
+    begin_s: float = 0.0,
 ) -> Workload:
     """Generate a workload.
 
@@ -164,6 +171,8 @@ def generate(
         Multiplies the arrival rate; > 0, 1 by default.
     noise : str
         ``task``: one log-normal factor per task, on CPU and GPU work alike. ``device``: one for each, independent.
+    begin_s : float
+        Time of day at which ``diurnal`` begins, in seconds, >= 0; the others have no day. Arrivals are counted from there.
 
     Returns
     -------
@@ -188,11 +197,13 @@ def generate(
         raise InputError(f"preset {preset!r}: load is {factor}; expected a number above 0, at most {MAX_LOAD:g}")
     if noise not in ("task", "device"):
         raise InputError(f"preset {preset!r}: noise is {noise!r}; expected task or device")
+    if not (math.isfinite(begin_s) and begin_s >= 0.0):
+        raise InputError(f"preset {preset!r}: begin_s is {begin_s}; expected a time of at least 0")
     rngs = {name: np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))) for index, name in enumerate(_STREAMS)}
     spec = PRESETS[preset]
     if spec is _SERIAL:
         return _serial(rngs, n, factor, seed)
-    return _divisible(spec, rngs, n=n, load=factor, seed=seed, cluster=workstation() if cluster is None else cluster, noise=noise)
+    return _divisible(spec, rngs, n=n, load=factor, seed=seed, cluster=workstation() if cluster is None else cluster, noise=noise, begin_s=begin_s)
 
 
 def fast_models(cluster: Cluster) -> frozenset[str]:
@@ -220,11 +231,13 @@ def slowdowns(cluster: Cluster, *, drifts: bool) -> FloatArray:
     return np.stack((first, second))
 
 
-def _divisible(spec: Preset, rngs: dict[str, np.random.Generator], *, n: int, load: float, seed: int, cluster: Cluster, noise: str) -> Workload:
+def _divisible(
+    spec: Preset, rngs: dict[str, np.random.Generator], *, n: int, load: float, seed: int, cluster: Cluster, noise: str, begin_s: float
+) -> Workload:
     size = np.minimum(hidden_world.MIN_SIZE_S * (1.0 + rngs["size"].pareto(spec.size_shape, n)), spec.max_size_s)
     kind = rngs["kind"].integers(0, hidden_world.N_KINDS, n)
     memory_mb = np.minimum(MEDIAN_MEMORY_MB * np.exp(MEMORY_SIGMA * rngs["memory"].standard_normal(n)), MAX_MEMORY_MB)
-    arrival_s, edges = _arrivals(spec, rngs, n, load, memory_mb)
+    arrival_s, edges = _arrivals(spec, rngs, n, load, memory_mb, begin_s)
     noise_factor = _noise(rngs["noise"], n)
     tasks = Tasks(
         task_id=np.arange(n, dtype=np.int64),
@@ -302,7 +315,7 @@ def _serial(rngs: dict[str, np.random.Generator], n: int, load: float, seed: int
 
 
 def _arrivals(
-    spec: Preset, rngs: dict[str, np.random.Generator], n: int, load: float, memory_mb: FloatArray
+    spec: Preset, rngs: dict[str, np.random.Generator], n: int, load: float, memory_mb: FloatArray, begin_s: float
 ) -> tuple[FloatArray, dict[str, NDArray[Any]]]:
     """Return the arrival times and the edge columns."""
     rng, rate = rngs["arrivals"], spec.rate_per_s * load
@@ -315,7 +328,7 @@ def _arrivals(
         return arrivals.two_state(rng, n, rate), no_edges(n)
     if spec.arrivals == "sinusoidal":
         full = spec.capacity_per_s * load
-        return arrivals.sinusoidal(rng, n, _DIURNAL_LOW * full, _DIURNAL_HIGH * full, DAY_S), no_edges(n)
+        return arrivals.sinusoidal(rng, n, _DIURNAL_LOW * full, _DIURNAL_HIGH * full, DAY_S, begin_s=begin_s), no_edges(n)
     return arrivals.poisson(rng, n, rate), no_edges(n)
 
 
