@@ -164,6 +164,12 @@ class StandInController:
         assert timeout_s > 0
         self.ended = True
 
+    async def timeline(self, policy: str, since: int, limit: int) -> dict[str, object]:
+        raise UnknownNameError(f"policy {policy!r} has no lane in the present run")
+
+    def trail(self) -> dict[str, object]:
+        return {"run_id": self.now.run_id, "time_s": [], "stride": 1, "lanes": {}}
+
     async def explain(self, run_id: int, task_id: int, policy: str) -> Explanation:
         chosen = Candidate(0, (1,), 0.5, float("nan"))
         prediction = Prediction("cpu", 3.0, float("nan"), 4.0, 5.0)

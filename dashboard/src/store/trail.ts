@@ -11,6 +11,7 @@ export class Trail {
   time_s: number[] = [];
   /** By policy and metric; null where nothing was known. As long as `time_s`. */
   readonly values = new Map<string, Record<TrailMetric, (number | null)[]>>();
+  private seen_s = Number.NEGATIVE_INFINITY;
   private stride = 1;
   private skipped = 0;
 
@@ -19,14 +20,15 @@ export class Trail {
   clear(): void {
     this.time_s = [];
     this.values.clear();
+    this.seen_s = Number.NEGATIVE_INFINITY;
     this.stride = 1;
     this.skipped = 0;
   }
 
   /** Take a point; time that does not go on is left out. */
   push(time_s: number, lanes: readonly Lane[]): void {
-    const last = this.time_s.at(-1);
-    if (last !== undefined && time_s <= last) return;
+    if (time_s <= this.seen_s) return;
+    this.seen_s = time_s;
     if (++this.skipped < this.stride) return;
     this.skipped = 0;
     for (const lane of lanes) {

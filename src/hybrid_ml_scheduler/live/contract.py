@@ -423,6 +423,26 @@ class Controller(Protocol):
     async def shutdown(self, timeout_s: float) -> None:
         """End of the process: save where the run stands; the next `recover` goes on with it."""
 
+    async def timeline(self, policy: str, since: int, limit: int) -> dict[str, Any]:
+        """Return what a lane has finished lately, runs now and lets wait, JSON-able.
+
+        Parameters
+        ----------
+        policy : str
+        since : int
+            ``next`` of the answer before; only results after it. 0: the newest ones.
+        limit : int
+            Most finished tasks.
+
+        Raises
+        ------
+        UnknownNameError
+            If the present run has no such lane.
+        """
+
+    def trail(self) -> dict[str, Any]:
+        """Return how every lane has done since this process began with the run, thinned out evenly, JSON-able."""
+
     async def explain(self, run_id: int, task_id: int, policy: str) -> Explanation:
         """Recompute why a task was started when and where it was.
 

@@ -31,6 +31,7 @@ from hybrid_ml_scheduler.core.errors import (
     NotRunningError,
     RunRequestError,
     StorageError,
+    UnknownNameError,
     UnknownRunError,
 )
 from hybrid_ml_scheduler.core.streams import Columns, RunBatch, Stream
@@ -42,6 +43,8 @@ from hybrid_ml_scheduler.live.feed import MOST_TASKS, LiveFeed
 from hybrid_ml_scheduler.live.group import Change, LaneGroup, Produced, pack, unpack
 from hybrid_ml_scheduler.live.lanes import NO_MODEL, Chosen, choose
 from hybrid_ml_scheduler.live.ledger import Ledger, Written
+from hybrid_ml_scheduler.live.recent import LaneTrail, RecentRows
+from hybrid_ml_scheduler.live.recent import plain as plain_values
 from hybrid_ml_scheduler.live.retrainer import Trained, prune, train
 from hybrid_ml_scheduler.live.settings import LiveSettings
 from hybrid_ml_scheduler.live.stream import TaskStream
@@ -76,6 +79,8 @@ class _Live:
         self.group = group
         self.sink = sink
         self.ledger = Ledger()
+        self.recent = RecentRows()
+        self.trail = LaneTrail()
         self.written = Written({})
         self.speed = request.speed
         self.paused = False
@@ -379,6 +384,7 @@ class LiveController:
 
     def _report(self, live: _Live) -> None:
         live.lanes = live.group.status()
+        live.trail.add(live.group.time_s, live.lanes)
         live.reported_at = time.monotonic()
         if live.reported_at - live.compared_at >= LEARNING_EVERY_S or live.group.over:
             live.compared_at = live.reported_at
@@ -405,6 +411,7 @@ class LiveController:
                 continue
             break
         live.ledger.add(batch.tasks, batch.results)
+        live.recent.add(batch)
         if live.blocked:
             live.blocked = False
             self._anchor(live)
@@ -414,7 +421,7 @@ class LiveController:
         state = RunState.STOPPING if live.stopping() else RunState.PAUSED if live.paused else RunState.RUNNING
         self._show(live, state)
         if total := len(batch.results.get("task_id", ())):
-            self.feed.publish_tasks(_sample(batch.results), total, live.group.time_s)
+            self.feed.publish_tasks(_sample(batch.results, live.recent), total, live.group.time_s)
 
     def _show(self, live: _Live, state: RunState, message: str | None = None) -> None:
         before = self._status
@@ -694,6 +701,25 @@ class LiveController:
     def _publish_learning(self, live: _Live) -> None:
         self.feed.publish("learning", {**asdict(live.retraining), "time_s": self._status.time_s, **asdict(self._status.learning)})
 
+    # Watching.
+
+    async def timeline(self, policy: str, since: int, limit: int) -> dict[str, Any]:
+        """Return what a lane has finished, runs and lets wait; see `Controller.timeline`."""
+        live = self._live
+        if live is None or policy not in live.group.lanes:
+            known = "" if live is None else f"; expected one of {', '.join(live.group.lanes)}"
+            raise UnknownNameError(f"policy {policy!r} has no lane in the present run{known}")
+        lane = live.group.lanes[policy]
+        # In the thread of the lanes, so that nothing moves meanwhile; after the run has ended it does not move any more.
+        present = await self._threaded(lane.present)
+        time_s = max(live.group.time_s, live.catch_up_s)
+        return {"run_id": live.record.id, "policy": policy, "time_s": time_s, **present, **live.recent.timeline(policy, since, limit)}
+
+    def trail(self) -> dict[str, Any]:
+        """Return how every lane has done since this process began with the run; see `Controller.trail`."""
+        live = self._live
+        return {"run_id": None if live is None else live.record.id, **(LaneTrail() if live is None else live.trail).to_dict()}
+
     # Explaining.
 
     async def explain(self, run_id: int, task_id: int, policy: str) -> Explanation:
@@ -794,8 +820,8 @@ def _joined(parts: Sequence[Columns]) -> Columns:
     return whole
 
 
-def _sample(results: Columns) -> list[dict[str, Any]]:
-    """Return some of the results as JSON-able rows: evenly spread."""
+def _sample(results: Columns, recent: RecentRows) -> list[dict[str, Any]]:
+    """Return some of the results as JSON-able rows: evenly spread, with what their tasks are like."""
     total = len(results["task_id"])
     places = np.unique(np.linspace(0, total - 1, min(total, MOST_TASKS)).astype(np.int64))
     rows = []
@@ -803,4 +829,6 @@ def _sample(results: Columns) -> list[dict[str, Any]]:
         row = {name: results[name][place] for name in _SHOWN}
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
         rows.append({name: None if isinstance(value, float) and math.isnan(value) else value for name, value in plain.items()})
+    for row, size, intensity in zip(rows, *map(plain_values, recent.sizes([row["task_id"] for row in rows])), strict=True):
+        row |= {"size": size, "compute_intensity": intensity}
     return rows

@@ -32,6 +32,8 @@ RECENT = 4_096
 """Newest tasks by number that the measures of a lane look at."""
 MOST_SHOWN = 64
 """Tasks of a device that are shown."""
+MOST_WAITING_SHOWN = 100
+"""Waiting tasks of a lane that are shown."""
 LEARNED = ("hybrid_ml", "rl_agent")
 NO_MODEL = ""
 """What stands for the name of a model where a learned policy has none."""
@@ -437,6 +439,33 @@ class Lane:
             return None
         least = float(oracle._response[both].mean())
         return float(self._response[both].mean()) / least - 1.0 if least > 0.0 else None
+
+    def present(self) -> dict[str, Any]:
+        """Return what is on its devices and what waits, JSON-able; of a part that still runs, nobody knows yet when it ends."""
+        state, workload = self.run.state, self.run.workload
+        running = state.running[: state.counters[N_RUNNING]]
+        now = state.clock[0]
+        cpu_end, gpu_end = state.cpu_end[running], state.gpu_end[running]
+        waiting = state.queue[: min(int(state.counters[QUEUE_SIZE]), MOST_WAITING_SHOWN)]
+        start_s = state.start[running]
+        return {
+            "running": {
+                "task_id": workload.tasks.task_id[running].tolist(),
+                "arrival_s": self.run.problem.arrival[running].tolist(),
+                "start_s": start_s.tolist(),
+                "cpu_s": [float(end - begin) if end <= now else None for begin, end in zip(start_s, cpu_end, strict=True)],
+                "gpu_s": [float(end - begin) if end <= now else None for begin, end in zip(start_s, gpu_end, strict=True)],
+                "node": state.node[running].tolist(),
+                "gpus": gpus_text(state.gpu_mask[running]),
+                "fraction": state.fraction[running].tolist(),
+            },
+            "waiting": {
+                "length": int(state.counters[QUEUE_SIZE]),
+                "task_id": workload.tasks.task_id[waiting].tolist(),
+                "arrival_s": self.run.problem.arrival[waiting].tolist(),
+            },
+            "devices": [{"name": device.name, "kind": device.kind} for device in self._device_statuses()],
+        }
 
     def _device_statuses(self) -> tuple[DeviceStatus, ...]:
         state, problem, devices = self.run.state, self.run.problem, self._devices

@@ -78,6 +78,8 @@ class FinishedTask(_Part):
     decided_by: str | None
     model: str | None
     reason: str | None
+    size: float | None = Field(description="Nominal CPU time in seconds; null if it is not known any more.")
+    compute_intensity: float | None = Field(description="Parallel part of the work, 0 to 1.")
 
 
 class TasksBody(_Part):

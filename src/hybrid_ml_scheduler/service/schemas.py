@@ -612,6 +612,94 @@ class Deleted(_Answer):
     rows: int = Field(description="Rows of the database that are gone; the journal went with them.")
 
 
+class RunningTasks(_Answer):
+    """Tasks on the devices of a lane, as columns; of a part that still runs, nobody knows yet how long it takes."""
+
+    task_id: list[int]
+    arrival_s: list[float]
+    start_s: list[float]
+    cpu_s: list[float | None] = Field(description="Run time of the CPU part if it has ended, in seconds.")
+    gpu_s: list[float | None] = Field(description="Run time of the GPU part if it has ended, in seconds.")
+    node: list[int]
+    gpus: list[str | None] = Field(description="GPUs of the node, separated by blanks.")
+    fraction: list[float]
+
+
+class WaitingTasks(_Answer):
+    """The queue of a lane."""
+
+    length: int = Field(description="All waiting tasks.")
+    task_id: list[int] = Field(description="At most 100 of them, in the order of the queue.")
+    arrival_s: list[float]
+
+
+class TimelineDevice(_Answer):
+    """A device of the lane's cluster."""
+
+    name: str = Field(description="NODE for the cores of a node, NODE/gpuK for its GPU K.")
+    kind: str
+
+
+class Timeline(_Answer):
+    """What one lane has finished lately, runs now and lets wait."""
+
+    run_id: int
+    policy: str
+    time_s: float = Field(description="Simulated time in seconds.")
+    running: RunningTasks
+    waiting: WaitingTasks
+    devices: list[TimelineDevice]
+    next: int = Field(description="Hand this over as `since` to get only what came after.")
+    missed: bool = Field(description="Whether results after `since` had to be left out.")
+    columns: dict[str, list[Any]] = Field(
+        description="Finished tasks, oldest first, as columns named as in the results, with size and compute_intensity."
+    )
+
+
+class Trail(_Answer):
+    """How every lane has done since this process began with the run, thinned out evenly."""
+
+    run_id: int | None
+    time_s: list[float] = Field(description="Simulated seconds of the points, at most 1024.")
+    stride: int = Field(description="Every so manieth report is a point.")
+    lanes: dict[str, dict[str, list[float | None]]] = Field(description="By policy and metric; as long as time_s.")
+
+
+class ScheduleAnswer(_Answer):
+    """When and where a scheduler ran tasks, in their order."""
+
+    run_id: int
+    scheduler: str
+    rows: list[dict[str, Any]] = Field(
+        description="Values by name of column, as in the results, with size and compute_intensity; null where not known."
+    )
+    next: int | None = Field(description="Hand this over as `from_task` to get the following ones; null if there are none yet.")
+
+
+class Divergence(_Answer):
+    """The first task that two schedulers put in different places."""
+
+    run_id: int
+    first: str
+    second: str
+    task_id: int | None = Field(description="null if there is none among those that were looked at.")
+    looked_until: int = Field(description="Tasks before this one were looked at; hand it over as `from_task` to look further.")
+
+
+class WorkloadEntry(_Answer):
+    """A preset that a run can have as its workload."""
+
+    name: str
+    summary: str
+    load: float = Field(description="Share of the capacity of its cluster that it has by itself; a run may ask for another.")
+
+
+class WorkloadList(_Answer):
+    """Presets whose tasks never end."""
+
+    workloads: list[WorkloadEntry]
+
+
 class Health(_Answer):
     """Whether the service is well."""
 

@@ -31,6 +31,7 @@ from hybrid_ml_scheduler.storage.schema import (
     ModelRow,
     RunRow,
     SimulationStateRow,
+    TaskRow,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 
 MAX_PAGE = 10_000
 """Most rows in one page."""
+SAME_FRACTION = 1e-3
+"""GPU fractions that are closer than this are the same place."""
+_SCHEDULE = tuple(
+    "task_id status arrival_s start_s finish_s cpu_s gpu_s node gpus fraction energy_j decided_by model reason".split()  # noqa: SIM905 - one line
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +347,35 @@ class SchedulerResultRepository(StreamRepository):
         """Return what each scheduler made of one task."""
         rows = (await self.session.execute(self.of_tasks_query(run_id, [task_id]))).all()
         return [dict(zip(self.names, row, strict=True)) for row in rows]
+
+    def schedule_query(self, run_id: int, scheduler: str, from_task: int, limit: int) -> Select[Any]:
+        """Return the statement of `schedule`."""
+        table, tasks = self.table, _table_of(TaskRow)
+        joined = table.join(tasks, (tasks.c.run_id == table.c.run_id) & (tasks.c.task_id == table.c.task_id), isouter=True)
+        query = select(*(table.c[name] for name in _SCHEDULE), tasks.c.size, tasks.c.compute_intensity).select_from(joined)
+        query = query.where(table.c.run_id == run_id, table.c.task_id >= from_task, table.c.scheduler == scheduler)
+        return query.order_by(table.c.task_id).limit(limit)
+
+    async def schedule(self, run_id: int, scheduler: str, from_task: int, limit: int) -> list[dict[str, Any]]:
+        """Return where a scheduler put the tasks from one on, in their order, with their size and intensity."""
+        rows = (await self.session.execute(self.schedule_query(run_id, scheduler, from_task, min(limit, MAX_PAGE)))).all()
+        return [dict(zip((*_SCHEDULE, "size", "compute_intensity"), row, strict=True)) for row in rows]
+
+    def divergence_query(self, run_id: int, first: str, second: str, from_task: int, until_task: int) -> Select[Any]:
+        """Return the statement of `divergence`."""
+        a, b = self.table.alias("a"), self.table.alias("b")
+        joined = a.join(b, (a.c.run_id == b.c.run_id) & (a.c.task_id == b.c.task_id))
+        elsewhere = (
+            a.c.node.is_distinct_from(b.c.node) | a.c.gpus.is_distinct_from(b.c.gpus) | (func.abs(a.c.fraction - b.c.fraction) > SAME_FRACTION)
+        )
+        query = select(a.c.task_id).select_from(joined)
+        query = query.where(a.c.run_id == run_id, a.c.scheduler == first, b.c.scheduler == second, a.c.task_id >= from_task, a.c.task_id < until_task)
+        return query.where(elsewhere).order_by(a.c.task_id).limit(1)
+
+    async def divergence(self, run_id: int, first: str, second: str, from_task: int, until_task: int) -> int | None:
+        """Return the first task from one on, and before another, that two schedulers put in different places; None if there is none."""
+        found = await self.session.scalar(self.divergence_query(run_id, first, second, from_task, until_task))
+        return None if found is None else int(found)
 
 
 class TrainingDataRepository(StreamRepository):

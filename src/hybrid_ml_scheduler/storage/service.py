@@ -437,6 +437,16 @@ class SimulationDataService(TrainingSource):
             found = await MetricsRepository(session, self.database.dialect).windows(run_id, scheduler, before, limit)
         return [WindowStatistics(index * length_s, length_s, SchedulerStatistics.of(scheduler, totals)) for index, length_s, totals in found]
 
+    async def schedule(self, run_id: int, scheduler: str, from_task: int, limit: int) -> list[dict[str, Any]]:
+        """Return where a scheduler put the tasks from one on, in their order."""
+        async with self.database.read() as session:
+            return await SchedulerResultRepository(session, self.database.dialect).schedule(run_id, scheduler, from_task, limit)
+
+    async def divergence(self, run_id: int, first: str, second: str, from_task: int, until_task: int) -> int | None:
+        """Return the first task that two schedulers put in different places."""
+        async with self.database.read() as session:
+            return await SchedulerResultRepository(session, self.database.dialect).divergence(run_id, first, second, from_task, until_task)
+
     async def compare(self, first_id: int, second_id: int) -> list[RunComparison]:
         """Compare two runs, scheduler by scheduler.
 
