@@ -1,7 +1,9 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-const service = process.env["HMS_SERVICE"] ?? "http://127.0.0.1:8000";
+const service: string = process.env["HMS_SERVICE"] ?? "http://127.0.0.1:8000";
+
+const proxy = { "/api": service, "/health": service, "/openapi.json": service, "/ws": { target: service, ws: true } };
 
 export default defineConfig({
   // Relative, so that the page also works below a path of a proxy.
@@ -14,14 +16,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
   },
-  server: {
-    proxy: {
-      "/api": service,
-      "/health": service,
-      "/openapi.json": service,
-      "/ws": { target: service, ws: true },
-    },
-  },
+  server: { proxy },
+  preview: { proxy },
   test: {
     environment: "node",
     include: ["tests/**/*.test.{ts,tsx}"],

@@ -1,9 +1,10 @@
 /** The one store of the page. Frames are taken at once; who shows them is told at most once per drawn frame, and not at all while the tab is hidden. */
 import { useRef, useSyncExternalStore } from "react";
+import { get } from "../api/http";
 import { LiveConnection, type Link } from "./connection";
 import type { FinishedTask, Frame } from "./messages";
 import { NOTHING, reduce, type LiveState } from "./reducer";
-import { Trail, Window } from "./trail";
+import { Trail, type TrailMetric, Window } from "./trail";
 
 export interface LiveView extends LiveState {
   readonly link: Link;
@@ -15,12 +16,15 @@ export interface LiveView extends LiveState {
   readonly throughput: number | null;
   /** Counts the lanes messages: trails have changed when it has. */
   readonly ticks: number;
+  /** As `ticks`, but at most four times a second: what many lines or rows are drawn by, so that numbers can be read. */
+  readonly beats: number;
 }
 
+const BEAT_MS = 250;
 const SAMPLES = 3_000;
 const THROUGHPUT_OVER_MS = 5_000;
 
-let view: LiveView = { ...NOTHING, link: "connecting", linkSince: Date.now(), stale: true, throughput: null, ticks: 0 };
+let view: LiveView = { ...NOTHING, link: "connecting", linkSince: Date.now(), stale: true, throughput: null, ticks: 0, beats: 0 };
 const listeners = new Set<() => void>();
 let due = false;
 
@@ -57,7 +61,10 @@ function clearTrails(): void {
 export function take(frame: Frame, now_ms = performance.now()): void {
   const before = view;
   const state = reduce(before, frame);
-  if (state.run?.run_id !== before.run?.run_id) clearTrails();
+  if (state.run?.run_id !== before.run?.run_id) {
+    clearTrails();
+    if (state.run && state.run.run_id !== null) void lookBack(state.run.run_id);
+  }
   let ticks = before.ticks;
   if (state.lanes && state.lanes !== before.lanes) {
     whole.push(state.lanes.time_s, state.lanes.lanes);
@@ -82,6 +89,28 @@ export function take(frame: Frame, now_ms = performance.now()): void {
   change({ ...state, ticks, throughput, stale: view.link !== "open" });
 }
 
+interface StoredTrail {
+  readonly run_id: number | null;
+  readonly time_s: readonly number[];
+  readonly stride: number;
+  readonly lanes: Readonly<Record<string, Readonly<Record<TrailMetric, readonly (number | null)[]>>>>;
+}
+
+/** What this page was not there for: charts begin where the run does. */
+async function lookBack(runId: number): Promise<void> {
+  let found: StoredTrail;
+  try {
+    found = await get<StoredTrail>("/api/v1/run/trail");
+  } catch {
+    // Charts then begin now; the banner says if the service is away.
+    return;
+  }
+  if (found.run_id === runId && view.run?.run_id === runId) {
+    whole.prepend(found);
+    change({ ticks: view.ticks + 1 });
+  }
+}
+
 export const connection = new LiveConnection(
   {
     frame: (frame) => take(frame),
@@ -94,6 +123,12 @@ export function startLive(): void {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && due) requestAnimationFrame(flush);
   });
+  let seen = 0;
+  setInterval(() => {
+    if (document.hidden || view.ticks === seen) return;
+    seen = view.ticks;
+    change({ beats: view.beats + 1 });
+  }, BEAT_MS);
   connection.start();
 }
 

@@ -25,6 +25,31 @@ export class Trail {
     this.skipped = 0;
   }
 
+  /** Put what was before at the beginning: points that are older than those here. */
+  prepend(before: {
+    readonly time_s: readonly number[];
+    readonly stride: number;
+    readonly lanes: Readonly<Record<string, Readonly<Record<TrailMetric, readonly (number | null)[]>>>>;
+  }): void {
+    const first = this.time_s[0] ?? Number.POSITIVE_INFINITY;
+    const count = before.time_s.findIndex((time) => time >= first);
+    const taken = count < 0 ? before.time_s.length : count;
+    const own = this.time_s.length;
+    for (const policy of new Set([...this.values.keys(), ...Object.keys(before.lanes)])) {
+      const columns = {} as Record<TrailMetric, (number | null)[]>;
+      for (const name of TRAIL_METRICS) {
+        const older = before.lanes[policy]?.[name].slice(0, taken) ?? new Array<null>(taken).fill(null);
+        const newer = this.values.get(policy)?.[name] ?? new Array<null>(own).fill(null);
+        columns[name] = [...older, ...newer];
+      }
+      this.values.set(policy, columns);
+    }
+    this.time_s = [...before.time_s.slice(0, taken), ...this.time_s];
+    this.seen_s = Math.max(this.seen_s, this.time_s.at(-1) ?? this.seen_s);
+    this.stride = Math.max(this.stride, before.stride);
+    while (this.time_s.length >= this.most) this.halve();
+  }
+
   /** Take a point; time that does not go on is left out. */
   push(time_s: number, lanes: readonly Lane[]): void {
     if (time_s <= this.seen_s) return;

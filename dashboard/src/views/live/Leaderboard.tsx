@@ -1,0 +1,194 @@
+import { useMemo, type ReactNode } from "react";
+import { del } from "../../api/http";
+import { useApi } from "../../api/use";
+import { Segmented, Select } from "../../components/controls";
+import { HelpTip } from "../../components/HelpTip";
+import { attempt } from "../../components/notices";
+import { Panel } from "../../components/Panel";
+import { PolicyTag } from "../../components/PolicyTag";
+import { StateBlock } from "../../components/StateBlock";
+import { Table, type Column } from "../../components/Table";
+import { format, known, signed, whole } from "../../lib/format";
+import { HELP, METRICS, type MetricKey } from "../../lib/metrics";
+import { policyColor } from "../../lib/palette";
+import { useParam } from "../../lib/router";
+import { isActive, present, useLive } from "../../store/live";
+import type { Lane } from "../../store/messages";
+
+interface Paired {
+  readonly first: number;
+  readonly second: number;
+  readonly difference: number;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+interface Differences {
+  readonly run_id: number;
+  readonly reference: string;
+  readonly schedulers: readonly { readonly scheduler: string; readonly tasks: number; readonly batches: number; readonly metrics: Readonly<Record<string, Paired | null>> }[];
+}
+interface Comparative {
+  readonly schedulers: readonly { readonly scheduler: string; readonly wins: number; readonly compared: number }[];
+}
+
+const KEYS: Readonly<Record<MetricKey, string>> = { response: "response_s", wait: "wait_s", slowdown: "slowdown", energy: "energy_j", cost: "cost_usd" };
+const SHORT: Readonly<Record<MetricKey, string>> = { response: "Response", wait: "Wait", slowdown: "Slowdown", energy: "Energy", cost: "Cost" };
+
+interface Row {
+  readonly lane: Lane;
+  readonly paired: Paired | null;
+  readonly tasks: number | null;
+  readonly wins: number | null;
+}
+
+/** A dot with its interval, on one scale for all rows; the line in the middle is the baseline. */
+function Interval({ paired, span, policy }: { readonly paired: Paired | null; readonly span: readonly [number, number]; readonly policy: string }): ReactNode {
+  if (!paired) return <span className="muted">–</span>;
+  const at = (value: number): number => 2 + ((value - span[0]) / (span[1] - span[0])) * 116;
+  return (
+    <svg className="interval" viewBox="0 0 120 16" width="120" height="16" aria-hidden="true">
+      <line x1={at(0)} x2={at(0)} y1="0" y2="16" className="interval-zero" />
+      {known(paired.low) && known(paired.high) ? (
+        <line x1={at(paired.low)} x2={at(paired.high)} y1="8" y2="8" strokeWidth="2" style={{ stroke: policyColor(policy) }} />
+      ) : null}
+      <circle cx={at(paired.difference)} cy="8" r="3.5" style={{ fill: policyColor(policy) }} />
+    </svg>
+  );
+}
+
+function Bar({ share, label }: { readonly share: number | null; readonly label: string }): ReactNode {
+  return (
+    <span className="bar" title={`${label} ${format(share, "share")}`}>
+      <span className="bar-track" aria-hidden="true">
+        <span className="bar-fill" style={{ width: `${Math.round((share ?? 0) * 100)}%` }} />
+      </span>
+      <span className="bar-text">{known(share) ? `${Math.round(share * 100)} %` : "–"}</span>
+    </span>
+  );
+}
+
+export function Leaderboard(): ReactNode {
+  const beats = useLive((found) => found.beats);
+  const runId = useLive((found) => found.run?.run_id ?? null);
+  const active = useLive((found) => isActive(found.run?.state));
+  const stale = useLive((found) => found.stale);
+  const [metricText, setMetric] = useParam("metric", "response");
+  const metric: MetricKey = metricText in METRICS ? (metricText as MetricKey) : "response";
+  const lanes = useMemo(() => present().lanes?.lanes ?? [], [beats]);
+  const policies = lanes.map((lane) => lane.policy);
+  const usual = policies.includes("oracle") || !policies[0] ? "oracle" : policies[0];
+  const [against, setAgainst] = useParam("against", usual);
+  const every = active ? 2 : undefined;
+  const differences = useApi<Differences>(runId === null || !lanes.length ? null : `/api/v1/runs/${runId}/differences`, {
+    query: { reference: against },
+    ...(every ? { every_s: every } : {}),
+  });
+  const comparative = useApi<Comparative>(runId === null || !lanes.length ? null : "/api/history/comparative", {
+    query: { run_id: runId },
+    ...(every ? { every_s: every } : {}),
+  });
+  const unit = METRICS[metric].unit;
+
+  const rows: readonly Row[] = useMemo(() => {
+    const found = new Map(differences.data?.run_id === runId ? differences.data?.schedulers.map((entry) => [entry.scheduler, entry]) : []);
+    const totals = new Map(comparative.data?.schedulers.map((entry) => [entry.scheduler, entry]));
+    return lanes
+      .map((lane) => {
+        const entry = found.get(lane.policy);
+        return { lane, paired: entry?.metrics[KEYS[metric]] ?? null, tasks: entry?.tasks ?? null, wins: totals.get(lane.policy)?.wins ?? null };
+      })
+      .sort((first, second) => (first.paired?.second ?? Number.POSITIVE_INFINITY) - (second.paired?.second ?? Number.POSITIVE_INFINITY));
+  }, [lanes, differences.data, comparative.data, metric, runId]);
+
+  const span = useMemo((): [number, number] => {
+    const ends = rows.flatMap(({ paired }) => (paired ? [paired.difference, paired.low ?? paired.difference, paired.high ?? paired.difference] : []));
+    const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
+    return high > low ? [low - (high - low) * 0.03, high + (high - low) * 0.03] : [-1, 1];
+  }, [rows]);
+
+  const columns: readonly Column<Row>[] = [
+    {
+      key: "policy",
+      label: "Policy",
+      cell: ({ lane }) => (
+        <span className="lane-name">
+          <PolicyTag policy={lane.policy} />
+          {lane.state === "saturated" ? <span className="chip chip-bad">saturated</span> : null}
+          {lane.message ? <HelpTip label={`up with ${lane.policy}`}>{lane.message}</HelpTip> : null}
+        </span>
+      ),
+    },
+    { key: "value", label: SHORT[metric], help: METRICS[metric].help, number: true, cell: ({ paired }) => format(paired?.second, unit) },
+    {
+      key: "difference",
+      label: `vs ${against}`,
+      help: `${HELP.toOracle} The percentage is relative to the mean of ${against}.`,
+      number: true,
+      cell: ({ lane, paired }) =>
+        lane.policy === against ? (
+          <span className="muted">baseline</span>
+        ) : (
+          <span title={paired ? `${signed(paired.difference, unit)}, 95 % interval ${signed(paired.low, unit)} to ${signed(paired.high, unit)}` : "not known yet"}>
+            {paired && paired.first > 0 ? signed(paired.difference / paired.first, "share") : "–"}
+            {paired && known(paired.low) && known(paired.high) ? (
+              <span className="visually-hidden">
+                , interval {signed(paired.low, unit)} to {signed(paired.high, unit)}
+              </span>
+            ) : null}
+          </span>
+        ),
+    },
+    { key: "interval", label: "95 % interval", wideOnly: true, cell: ({ lane, paired }) => <Interval paired={paired} span={span} policy={lane.policy} /> },
+    { key: "queue", label: "Queue", help: HELP.queue, number: true, cell: ({ lane }) => whole(lane.queue_length) },
+    { key: "cpu", label: "CPU", help: HELP.utilCpu, wideOnly: true, cell: ({ lane }) => <Bar share={lane.utilization_cpu} label="Cores in use:" /> },
+    { key: "gpu", label: "GPU", help: HELP.utilGpu, wideOnly: true, cell: ({ lane }) => <Bar share={lane.utilization_gpu} label="GPUs in use:" /> },
+    { key: "wins", label: "Wins", help: HELP.wins, number: true, wideOnly: true, cell: ({ wins }) => (wins === null ? "–" : format(wins, "count")) },
+    { key: "fallback", label: "Fallback", help: HELP.fallback, number: true, wideOnly: true, cell: ({ lane }) => <span title={lane.model ?? "no model"}>{format(lane.fallback_share, "share")}</span> },
+    {
+      key: "remove",
+      label: "",
+      cell: ({ lane }) => (
+        <button
+          type="button"
+          className="icon-button"
+          disabled={!active || lanes.length < 2}
+          title={`Take ${lane.policy} out of the run`}
+          aria-label={`Take ${lane.policy} out of the run`}
+          onClick={() => void attempt(() => del(`/api/v1/run/policies/${encodeURIComponent(lane.policy)}`), `${lane.policy} is out of the run.`)}
+        >
+          ✕
+        </button>
+      ),
+    },
+  ];
+
+  const most = Math.max(0, ...rows.map((row) => row.tasks ?? 0));
+  return (
+    <Panel
+      title="Leaderboard"
+      className="w8"
+      flush
+      stale={stale || differences.error !== null}
+      help={HELP.toOracle}
+      actions={
+        <>
+          <Segmented label="Metric" value={metric} onChange={setMetric} options={(Object.keys(METRICS) as MetricKey[]).map((value) => ({ value, label: SHORT[value], title: METRICS[value].help }))} />
+          <Select label="Baseline" hideLabel value={against} onChange={setAgainst} options={policies.map((value) => ({ value, label: `vs ${value}` }))} />
+        </>
+      }
+    >
+      {lanes.length ? (
+        <>
+          <Table caption={`Policies by ${METRICS[metric].name.toLowerCase()}`} columns={columns} rows={rows} rowKey={(row) => row.lane.policy} />
+          <p className="table-note">
+            {most ? `Means over the newest ${whole(most)} tasks that both have finished; stored, so a moment behind the run.` : "Comparisons come with the first stored results."}
+          </p>
+        </>
+      ) : (
+        <StateBlock kind="empty" title="No lanes yet">
+          Start a run: every policy gets a lane of its own, all the same tasks.
+        </StateBlock>
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,179 @@
+import { useState, type ReactNode } from "react";
+import { post, ProblemError, reason } from "../../api/http";
+import { useApi } from "../../api/use";
+import { Button, NumberField, Select } from "../../components/controls";
+import { Dialog } from "../../components/Dialog";
+import { HelpTip } from "../../components/HelpTip";
+import { notify } from "../../components/notices";
+import { PolicyTag } from "../../components/PolicyTag";
+import { comparePolicies } from "../../lib/palette";
+import { HELP } from "../../lib/metrics";
+import type { RunRequest } from "../../store/messages";
+import { SpeedSlider } from "./SpeedSlider";
+
+interface Policies {
+  readonly policies: readonly { readonly name: string; readonly summary: string; readonly runs: readonly string[] }[];
+}
+interface Workloads {
+  readonly workloads: readonly { readonly name: string; readonly summary: string; readonly load: number }[];
+}
+
+const USUAL = ["oracle", "hybrid_ml", "rl_agent", "greedy", "round_robin", "random"];
+const RULES = ["mct", "sjf+mct", "priced"];
+const KIND = "divisible/nodes";
+
+interface Props {
+  readonly open: boolean;
+  readonly onClose: () => void;
+  /** Number of the run that is under way. */
+  readonly active: number | null;
+  readonly last: RunRequest | null;
+}
+
+/** Everything that a run can be told, with what it has if it is told nothing. */
+export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
+  const policies = useApi<Policies>(open ? "/api/v1/policies" : null);
+  const workloads = useApi<Workloads>(open ? "/api/v1/workloads" : null);
+  const [workload, setWorkload] = useState(last?.workload ?? "steady");
+  const [file, setFile] = useState("");
+  const [cluster, setCluster] = useState(last?.cluster ?? "");
+  const [chosen, setChosen] = useState<readonly string[]>(last?.policies ?? USUAL);
+  const [spelled, setSpelled] = useState("");
+  const [seed, setSeed] = useState("");
+  const [load, setLoad] = useState("");
+  const [most, setMost] = useState("");
+  const [retrain, setRetrain] = useState("5000");
+  const [objective, setObjective] = useState("");
+  const [speed, setSpeed] = useState<number | null>(20);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+
+  const named = policies.data?.policies.filter((entry) => entry.runs.includes(KIND)) ?? [];
+  const listed = [...new Set([...USUAL, ...RULES, ...chosen, ...named.map((entry) => entry.name)])];
+  const summary = new Map(named.map((entry) => [entry.name, entry.summary]));
+  const first = [...new Set([...USUAL, ...RULES, ...chosen])].sort(comparePolicies);
+  const more = listed.filter((name) => !first.includes(name)).sort(comparePolicies);
+  const preset = workloads.data?.workloads.find((entry) => entry.name === workload);
+
+  const toggle = (name: string): void => setChosen((before) => (before.includes(name) ? before.filter((each) => each !== name) : [...before, name]));
+  const box = (name: string): ReactNode => (
+    <label key={name} className="check" title={summary.get(name)}>
+      <input type="checkbox" checked={chosen.includes(name)} onChange={() => toggle(name)} />
+      <PolicyTag policy={name} {...(summary.has(name) ? { title: summary.get(name) ?? name } : {})} />
+    </label>
+  );
+
+  const start = async (): Promise<void> => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const body: Record<string, unknown> = {
+        workload: workload === "file" ? file.trim() : workload,
+        policies: [...chosen].sort(comparePolicies),
+        speed: speed ?? "max",
+        retrain_every: retrain === "" ? null : Number(retrain),
+      };
+      if (cluster.trim()) body["cluster"] = cluster.trim();
+      if (objective.trim()) body["objective"] = objective.trim();
+      if (seed !== "") body["seed"] = Number(seed);
+      if (load !== "") body["load"] = Number(load);
+      if (most !== "") body["max_tasks"] = Number(most);
+      if (active !== null) await post("/api/stop");
+      await post("/api/start", body);
+      notify("The run has begun.");
+      onClose();
+    } catch (error) {
+      setProblem(error instanceof ProblemError ? reason(error) : reason(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Dialog
+      title="Start a run"
+      open={open}
+      onClose={onClose}
+      footer={
+        <>
+          {problem ? (
+            <span role="alert" className="form-problem">
+              {problem}
+            </span>
+          ) : active !== null ? (
+            <span className="form-note">Run {active} is stopped first; its results stay.</span>
+          ) : null}
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" busy={busy} disabled={!chosen.length || (workload === "file" && !file.trim())} onClick={() => void start()}>
+            {active === null ? "Start" : "Stop it and start"}
+          </Button>
+        </>
+      }
+    >
+      <div className="form">
+        <div className="form-grid">
+          <Select
+            label="Workload"
+            value={workload}
+            onChange={setWorkload}
+            options={[...(workloads.data?.workloads.map((entry) => ({ value: entry.name, label: entry.name })) ?? []), { value: "file", label: "a table on the server…" }]}
+          />
+          <span className="field">
+            <label className="field-label" htmlFor="start-cluster">
+              Cluster
+            </label>
+            <input id="start-cluster" className="input" value={cluster} placeholder="the workload’s usual one" onChange={(event) => setCluster(event.target.value)} />
+          </span>
+          <NumberField label="Load" hint={<HelpTip label="load">{HELP.load}</HelpTip>} value={load} onChange={setLoad} placeholder="0.3" min={0} />
+          <NumberField label="Seed" value={seed} onChange={setSeed} placeholder="drawn" min={0} step={1} />
+          <NumberField label="Most tasks" value={most} onChange={setMost} placeholder="no end" min={1} step={1} />
+          <NumberField label="Retrain every … tasks" value={retrain} onChange={setRetrain} placeholder="never" min={1} step={1} />
+        </div>
+        {workload === "file" ? (
+          <span className="field">
+            <label className="field-label" htmlFor="start-file">
+              Path of the table on the server
+            </label>
+            <input id="start-file" className="input" value={file} onChange={(event) => setFile(event.target.value)} />
+          </span>
+        ) : (
+          <p className="muted form-text">{preset?.summary ?? " "}</p>
+        )}
+        <SpeedSlider speed={speed} onSpeed={setSpeed} />
+        <fieldset className="form-policies">
+          <legend className="field-label">
+            Policies ({chosen.length} chosen), one lane each
+          </legend>
+          <div className="check-grid">{first.map(box)}</div>
+          <details>
+            <summary>{more.length} more</summary>
+            <div className="check-grid">{more.map(box)}</div>
+          </details>
+          <form
+            className="row"
+            onSubmit={(event) => {
+              event.preventDefault();
+              const name = spelled.trim().toLowerCase();
+              if (name && !chosen.includes(name)) setChosen([...chosen, name]);
+              setSpelled("");
+            }}
+          >
+            <label className="visually-hidden" htmlFor="start-spelled">
+              Another policy, spelled order+placement+split
+            </label>
+            <input id="start-spelled" className="input" value={spelled} placeholder="another one: order+placement+split" size={32} onChange={(event) => setSpelled(event.target.value)} />
+            <Button type="submit" disabled={!spelled.trim()}>
+              Add
+            </Button>
+          </form>
+        </fieldset>
+        <span className="field">
+          <label className="field-label" htmlFor="start-objective">
+            Objective of learned policies
+          </label>
+          <input id="start-objective" className="input" value={objective} placeholder="mean_response" onChange={(event) => setObjective(event.target.value)} />
+        </span>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,96 @@
+import { type ReactNode } from "react";
+import { useApi } from "../../api/use";
+import { Panel } from "../../components/Panel";
+import { PolicyTag } from "../../components/PolicyTag";
+import { Stat, Stats } from "../../components/Stat";
+import { StateBlock } from "../../components/StateBlock";
+import { Table, type Column } from "../../components/Table";
+import { clock, format, known, moment, UNKNOWN, whole } from "../../lib/format";
+import { HELP } from "../../lib/metrics";
+import { useLive } from "../../store/live";
+
+interface ModelEvent {
+  readonly id: number;
+  readonly name: string;
+  readonly version: number | null;
+  readonly state: string;
+  readonly rows: number;
+  readonly details: { readonly policy?: string; readonly tasks_processed?: number; readonly time_s?: number };
+  readonly created_at: string;
+  readonly message: string | null;
+}
+
+export function Facts(): ReactNode {
+  const run = useLive((found) => found.run);
+  const beats = useLive((found) => found.beats);
+  const throughput = useLive((found) => found.throughput, (first, second) => first === second || (known(first) && known(second) && Math.abs(first - second) < 0.005 * first));
+  const storage = useLive((found) => found.storage);
+  const learning = useLive((found) => found.learning ?? found.run?.retraining ?? null);
+  const lanes = useLive((found) => found.lanes, (first, second) => first?.time_s === second?.time_s || beats < 0);
+  const saturated = lanes?.lanes.filter((lane) => lane.state === "saturated").length ?? 0;
+  return (
+    <Panel title="Run" className="facts">
+      <Stats>
+        <Stat label="Processed" help={HELP.processed} value={run?.tasks_processed} unit="count" note="tasks, in every lane" />
+        <Stat label="Throughput" help={HELP.throughput} value={throughput} unit="per_s" note="tasks, by the wall clock" />
+        <Stat label="Simulated time" text={clock(run?.time_s)} note={run ? `since ${moment(run.started_at)}` : UNKNOWN} />
+        <Stat label="Arrived" value={run?.tasks_arrived} unit="count" note="tasks, given to the lanes" />
+        <Stat label="Storage lag" help={HELP.lag} value={storage?.lag_rows} unit="count" note={storage ? `rows of ${format((storage.rows["results"] ?? 0) + (storage.rows["tasks"] ?? 0) + (storage.rows["training"] ?? 0), "count")}` : "rows"} />
+        <Stat
+          label="Lanes"
+          text={lanes ? whole(lanes.lanes.length) : UNKNOWN}
+          note={saturated ? `${saturated} saturated: refuse tasks` : "none saturated"}
+          {...(saturated ? { tone: "warn" as const } : {})}
+        />
+        <Stat
+          label="Retraining"
+          text={<span className={learning?.state === "failed" ? "tone-bad" : ""}>{learning?.state ?? UNKNOWN}</span>}
+          note={learning?.last_error ?? (known(learning?.last_at_tasks) ? `last at ${whole(learning.last_at_tasks)} tasks` : "none yet")}
+        />
+      </Stats>
+    </Panel>
+  );
+}
+
+const COLUMNS: readonly Column<ModelEvent>[] = [
+  { key: "when", label: "When", cell: (event) => <span title={event.created_at}>{moment(event.created_at).slice(11)}</span> },
+  { key: "policy", label: "Policy", cell: (event) => (event.details.policy ? <PolicyTag policy={event.details.policy} /> : <span className="muted">–</span>) },
+  {
+    key: "model",
+    label: "Model",
+    cell: (event) => (
+      <span className="mono">
+        {event.name}
+        {event.version === null ? "" : `@${event.version}`}
+      </span>
+    ),
+  },
+  {
+    key: "state",
+    label: "State",
+    cell: (event) => (
+      <span className={`chip ${event.state === "failed" ? "chip-bad" : event.state === "in_use" ? "chip-good" : ""}`} title={event.message ?? undefined}>
+        {event.state === "in_use" ? "in use" : event.state}
+      </span>
+    ),
+  },
+  { key: "rows", label: "Rows", number: true, cell: (event) => whole(event.rows) },
+  { key: "at", label: "At task", number: true, cell: (event) => (known(event.details.tasks_processed) ? whole(event.details.tasks_processed) : "–") },
+];
+
+export function ModelEvents(): ReactNode {
+  const runId = useLive((found) => found.run?.run_id ?? null);
+  const state = useLive((found) => (found.learning ?? found.run?.retraining)?.state ?? "");
+  const found = useApi<{ models: ModelEvent[] }>(runId === null ? null : "/api/v1/models", { query: { run_id: runId, limit: 8 }, every_s: state === "training" ? 3 : 15 });
+  return (
+    <Panel title="Model events" flush help="Trainings of learned policies in this run: every new version is swapped in between two events; a failed training changes nothing.">
+      {found.data?.models.length ? (
+        <Table caption="Newest trainings" columns={COLUMNS} rows={found.data.models} rowKey={(event) => event.id} />
+      ) : (
+        <StateBlock kind={found.loading && !found.data ? "loading" : "empty"} title={found.loading && !found.data ? "Loading" : "No training yet"}>
+          Learned policies are trained anew as tasks finish; each new version is listed here.
+        </StateBlock>
+      )}
+    </Panel>
+  );
+}
