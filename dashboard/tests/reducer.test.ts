@@ -8,7 +8,7 @@ const MOST_TASKS = 50;
 function task(task_id: number): FinishedTask {
   return {
     task_id, scheduler: "greedy", status: "finished", arrival_s: task_id, start_s: task_id, finish_s: task_id + 1,
-    fraction: 0.5, gpus: "0", decided_by: "rule", model: null, reason: null,
+    fraction: 0.5, gpus: "0", decided_by: "rule", model: null, reason: null, size: 4, compute_intensity: 0.7,
   }; // prettier-ignore
 }
 

@@ -829,6 +829,7 @@ def _sample(results: Columns, recent: RecentRows) -> list[dict[str, Any]]:
         row = {name: results[name][place] for name in _SHOWN}
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
         rows.append({name: None if isinstance(value, float) and math.isnan(value) else value for name, value in plain.items()})
-    for row, size, intensity in zip(rows, *map(plain_values, recent.sizes([row["task_id"] for row in rows])), strict=True):
+    ids = np.asarray(results["task_id"], dtype=np.int64)[places]
+    for row, size, intensity in zip(rows, *map(plain_values, recent.sizes(ids)), strict=True):
         row |= {"size": size, "compute_intensity": intensity}
     return rows

@@ -490,6 +490,50 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/run/timeline": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What one lane does right now
+         * @description Tasks that it finished lately, those on its devices, and its queue: from memory, so without the delay of the database.
+         *
+         *     Scope: read.
+         */
+        readonly get: operations["timeline_api_v1_run_timeline_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/run/trail": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * How the lanes have done so far
+         * @description For the charts of a page that is opened in the middle of a run.
+         *
+         *     Scope: read.
+         */
+        readonly get: operations["trail_api_v1_run_trail_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/runs": {
         readonly parameters: {
             readonly query?: never;
@@ -578,6 +622,28 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/runs/{run_id}/divergence": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Where two schedulers part
+         * @description The first task whose node, GPUs or GPU fraction differ, among the 50,000 from `from_task` on.
+         *
+         *     Scope: read.
+         */
+        readonly get: operations["divergence_api_v1_runs__run_id__divergence_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/runs/{run_id}/results": {
         readonly parameters: {
             readonly query?: never;
@@ -592,6 +658,28 @@ export interface paths {
          *     Scope: read.
          */
         readonly get: operations["results_api_v1_runs__run_id__results_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/runs/{run_id}/schedule": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * When and where tasks ran
+         * @description In the order of the tasks, for the replay of a run.
+         *
+         *     Scope: read.
+         */
+        readonly get: operations["schedule_api_v1_runs__run_id__schedule_get"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -774,6 +862,28 @@ export interface paths {
          * @description Takes the cookie, gives a new token and a new cookie. A cookie that is used again later ends the sign-in: somebody has copied it.
          */
         readonly post: operations["refresh_api_v1_session_refresh_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/workloads": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Workloads that can be named
+         * @description Presets; a path to a table of divisible tasks on the server can be named as well.
+         *
+         *     Scope: read.
+         */
+        readonly get: operations["workloads_api_v1_workloads_get"];
+        readonly put?: never;
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1128,6 +1238,28 @@ export interface components {
                 number,
                 number
             ])[];
+        };
+        /**
+         * Divergence
+         * @description The first task that two schedulers put in different places.
+         */
+        readonly Divergence: {
+            /** First */
+            readonly first: string;
+            /**
+             * Looked Until
+             * @description Tasks before this one were looked at; hand it over as `from_task` to look further.
+             */
+            readonly looked_until: number;
+            /** Run Id */
+            readonly run_id: number;
+            /** Second */
+            readonly second: string;
+            /**
+             * Task Id
+             * @description null if there is none among those that were looked at.
+             */
+            readonly task_id: number | null;
         };
         /**
          * EnsembleUseAnswer
@@ -2005,6 +2137,37 @@ export interface components {
             readonly workload: string;
         };
         /**
+         * RunningTasks
+         * @description Tasks on the devices of a lane, as columns; of a part that still runs, nobody knows yet how long it takes.
+         */
+        readonly RunningTasks: {
+            /** Arrival S */
+            readonly arrival_s: readonly number[];
+            /**
+             * Cpu S
+             * @description Run time of the CPU part if it has ended, in seconds.
+             */
+            readonly cpu_s: readonly (number | null)[];
+            /** Fraction */
+            readonly fraction: readonly number[];
+            /**
+             * Gpu S
+             * @description Run time of the GPU part if it has ended, in seconds.
+             */
+            readonly gpu_s: readonly (number | null)[];
+            /**
+             * Gpus
+             * @description GPUs of the node, separated by blanks.
+             */
+            readonly gpus: readonly (string | null)[];
+            /** Node */
+            readonly node: readonly number[];
+            /** Start S */
+            readonly start_s: readonly number[];
+            /** Task Id */
+            readonly task_id: readonly number[];
+        };
+        /**
          * RunPage
          * @description Runs, newest first.
          */
@@ -2051,6 +2214,28 @@ export interface components {
             readonly speed: number | string | null;
             /** Workload */
             readonly workload: string;
+        };
+        /**
+         * ScheduleAnswer
+         * @description When and where a scheduler ran tasks, in their order.
+         */
+        readonly ScheduleAnswer: {
+            /**
+             * Next
+             * @description Hand this over as `from_task` to get the following ones; null if there are none yet.
+             */
+            readonly next: number | null;
+            /**
+             * Rows
+             * @description Values by name of column, as in the results, with size and compute_intensity; null where not known.
+             */
+            readonly rows: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            /** Run Id */
+            readonly run_id: number;
+            /** Scheduler */
+            readonly scheduler: string;
         };
         /**
          * SessionAnswer
@@ -2422,6 +2607,55 @@ export interface components {
             } | null;
         };
         /**
+         * Timeline
+         * @description What one lane has finished lately, runs now and lets wait.
+         */
+        readonly Timeline: {
+            /**
+             * Columns
+             * @description Finished tasks, oldest first, as columns named as in the results, with size and compute_intensity.
+             */
+            readonly columns: {
+                readonly [key: string]: readonly unknown[];
+            };
+            /** Devices */
+            readonly devices: readonly components["schemas"]["TimelineDevice"][];
+            /**
+             * Missed
+             * @description Whether results after `since` had to be left out.
+             */
+            readonly missed: boolean;
+            /**
+             * Next
+             * @description Hand this over as `since` to get only what came after.
+             */
+            readonly next: number;
+            /** Policy */
+            readonly policy: string;
+            /** Run Id */
+            readonly run_id: number;
+            readonly running: components["schemas"]["RunningTasks"];
+            /**
+             * Time S
+             * @description Simulated time in seconds.
+             */
+            readonly time_s: number;
+            readonly waiting: components["schemas"]["WaitingTasks"];
+        };
+        /**
+         * TimelineDevice
+         * @description A device of the lane's cluster.
+         */
+        readonly TimelineDevice: {
+            /** Kind */
+            readonly kind: string;
+            /**
+             * Name
+             * @description NODE for the cores of a node, NODE/gpuK for its GPU K.
+             */
+            readonly name: string;
+        };
+        /**
          * Times
          * @description How long something took lately; quantiles are interpolated inside the buckets of a histogram. null where nothing was counted.
          */
@@ -2446,6 +2680,33 @@ export interface components {
              * @description 99 % quantile, in seconds.
              */
             readonly p99_s: number | null;
+        };
+        /**
+         * Trail
+         * @description How every lane has done since this process began with the run, thinned out evenly.
+         */
+        readonly Trail: {
+            /**
+             * Lanes
+             * @description By policy and metric; as long as time_s.
+             */
+            readonly lanes: {
+                readonly [key: string]: {
+                    readonly [key: string]: readonly (number | null)[];
+                };
+            };
+            /** Run Id */
+            readonly run_id: number | null;
+            /**
+             * Stride
+             * @description Every so manieth report is a point.
+             */
+            readonly stride: number;
+            /**
+             * Time S
+             * @description Simulated seconds of the points, at most 1024.
+             */
+            readonly time_s: readonly number[];
         };
         /**
          * TrainedModel
@@ -2497,6 +2758,24 @@ export interface components {
             readonly next: number | null;
         };
         /**
+         * WaitingTasks
+         * @description The queue of a lane.
+         */
+        readonly WaitingTasks: {
+            /** Arrival S */
+            readonly arrival_s: readonly number[];
+            /**
+             * Length
+             * @description All waiting tasks.
+             */
+            readonly length: number;
+            /**
+             * Task Id
+             * @description At most 100 of them, in the order of the queue.
+             */
+            readonly task_id: readonly number[];
+        };
+        /**
          * Window
          * @description The same over the tasks that arrived in one window of simulated time.
          */
@@ -2526,6 +2805,29 @@ export interface components {
             readonly scheduler: string;
             /** Windows */
             readonly windows: readonly components["schemas"]["Window"][];
+        };
+        /**
+         * WorkloadEntry
+         * @description A preset that a run can have as its workload.
+         */
+        readonly WorkloadEntry: {
+            /**
+             * Load
+             * @description Share of the capacity of its cluster that it has by itself; a run may ask for another.
+             */
+            readonly load: number;
+            /** Name */
+            readonly name: string;
+            /** Summary */
+            readonly summary: string;
+        };
+        /**
+         * WorkloadList
+         * @description Presets whose tasks never end.
+         */
+        readonly WorkloadList: {
+            /** Workloads */
+            readonly workloads: readonly components["schemas"]["WorkloadEntry"][];
         };
     };
     responses: never;
@@ -4412,6 +4714,134 @@ export interface operations {
             };
         };
     };
+    readonly timeline_api_v1_run_timeline_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description Most finished tasks. */
+                readonly limit?: number;
+                /** @description A policy, as spelled in the run. */
+                readonly policy: string;
+                /** @description `next` of the answer before; 0: the newest tasks. */
+                readonly since?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly trail_api_v1_run_trail_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Trail"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly runs_api_v1_runs_get: {
         readonly parameters: {
             readonly query?: {
@@ -4757,6 +5187,99 @@ export interface operations {
             };
         };
     };
+    readonly divergence_api_v1_runs__run_id__divergence_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description A policy, as spelled in the run. */
+                readonly first: string;
+                /** @description The first task to look at; identifiers ascend with arrivals. */
+                readonly from_task?: number;
+                /** @description A policy, as spelled in the run. */
+                readonly second: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Divergence"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly results_api_v1_runs__run_id__results_get: {
         readonly parameters: {
             readonly query?: {
@@ -4826,6 +5349,99 @@ export interface operations {
                 };
             };
             /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. Or: This input cannot be used. A name, a file or a number is not one that the program can work with. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly schedule_api_v1_runs__run_id__schedule_get: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The first task to look at; identifiers ascend with arrivals. */
+                readonly from_task?: number;
+                /** @description Most tasks. */
+                readonly limit?: number;
+                /** @description A policy, as spelled in the run. */
+                readonly scheduler: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -5671,6 +6287,62 @@ export interface operations {
             };
             /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
             readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly workloads_api_v1_workloads_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WorkloadList"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

@@ -71,6 +71,11 @@ export interface components {
         readonly FinishedTask: {
             /** Arrival S */
             readonly arrival_s: number;
+            /**
+             * Compute Intensity
+             * @description Parallel part of the work, 0 to 1.
+             */
+            readonly compute_intensity: number | null;
             /** Decided By */
             readonly decided_by: string | null;
             /** Finish S */
@@ -91,6 +96,11 @@ export interface components {
             readonly reason: string | null;
             /** Scheduler */
             readonly scheduler: string;
+            /**
+             * Size
+             * @description Nominal CPU time in seconds; null if it is not known any more.
+             */
+            readonly size: number | null;
             /** Start S */
             readonly start_s: number | null;
             /**

@@ -1,6 +1,5 @@
 import { useMemo, type ReactNode } from "react";
-import { del } from "../../api/http";
-import { useApi } from "../../api/use";
+import { call, useRead, type Schemas } from "../../api/client";
 import { Segmented, Select } from "../../components/controls";
 import { HelpTip } from "../../components/HelpTip";
 import { attempt } from "../../components/notices";
@@ -15,21 +14,7 @@ import { useParam } from "../../lib/router";
 import { isActive, present, useLive } from "../../store/live";
 import type { Lane } from "../../store/messages";
 
-interface Paired {
-  readonly first: number;
-  readonly second: number;
-  readonly difference: number;
-  readonly low: number | null;
-  readonly high: number | null;
-}
-interface Differences {
-  readonly run_id: number;
-  readonly reference: string;
-  readonly schedulers: readonly { readonly scheduler: string; readonly tasks: number; readonly batches: number; readonly metrics: Readonly<Record<string, Paired | null>> }[];
-}
-interface Comparative {
-  readonly schedulers: readonly { readonly scheduler: string; readonly wins: number; readonly compared: number }[];
-}
+type Paired = Schemas["PairedMetricAnswer"];
 
 const KEYS: Readonly<Record<MetricKey, string>> = { response: "response_s", wait: "wait_s", slowdown: "slowdown", energy: "energy_j", cost: "cost_usd" };
 const SHORT: Readonly<Record<MetricKey, string>> = { response: "Response", wait: "Wait", slowdown: "Slowdown", energy: "Energy", cost: "Cost" };
@@ -79,14 +64,16 @@ export function Leaderboard(): ReactNode {
   const usual = policies.includes("oracle") || !policies[0] ? "oracle" : policies[0];
   const [against, setAgainst] = useParam("against", usual);
   const every = active ? 2 : undefined;
-  const differences = useApi<Differences>(runId === null || !lanes.length ? null : `/api/v1/runs/${runId}/differences`, {
-    query: { reference: against },
-    ...(every ? { every_s: every } : {}),
-  });
-  const comparative = useApi<Comparative>(runId === null || !lanes.length ? null : "/api/history/comparative", {
-    query: { run_id: runId },
-    ...(every ? { every_s: every } : {}),
-  });
+  const differences = useRead(
+    "/api/v1/runs/{run_id}/differences",
+    runId === null || !lanes.length ? null : { path: { run_id: runId }, query: { reference: against } },
+    every ? { every_s: every } : {},
+  );
+  const comparative = useRead(
+    "/api/history/comparative",
+    runId === null || !lanes.length ? null : { query: { run_id: runId } },
+    every ? { every_s: every } : {},
+  );
   const unit = METRICS[metric].unit;
 
   const rows: readonly Row[] = useMemo(() => {
@@ -154,7 +141,7 @@ export function Leaderboard(): ReactNode {
           disabled={!active || lanes.length < 2}
           title={`Take ${lane.policy} out of the run`}
           aria-label={`Take ${lane.policy} out of the run`}
-          onClick={() => void attempt(() => del(`/api/v1/run/policies/${encodeURIComponent(lane.policy)}`), `${lane.policy} is out of the run.`)}
+          onClick={() => void attempt(() => call("delete", "/api/v1/run/policies/{policy}", { path: { policy: lane.policy } }), `${lane.policy} is out of the run.`)}
         >
           ✕
         </button>

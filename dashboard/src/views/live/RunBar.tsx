@@ -1,6 +1,5 @@
 import { useCallback, useState, type ReactNode } from "react";
-import { post } from "../../api/http";
-import { useApi } from "../../api/use";
+import { call, useRead } from "../../api/client";
 import { Button } from "../../components/controls";
 import { attempt } from "../../components/notices";
 import { format, whole } from "../../lib/format";
@@ -12,11 +11,11 @@ function AddPolicy({ disabled }: { readonly disabled: boolean }): ReactNode {
   const [name, setName] = useState("");
   const [busy, setBusy] = useState(false);
   const here = usePolicies();
-  const found = useApi<{ policies: { name: string; runs: string[] }[] }>("/api/v1/policies");
+  const found = useRead("/api/v1/policies");
   const names = found.data?.policies.filter((entry) => entry.runs.includes("divisible/nodes") && !here.includes(entry.name)).map((entry) => entry.name) ?? [];
   const add = async (): Promise<void> => {
     setBusy(true);
-    if (await attempt(() => post("/api/v1/run/policies", { policy: name.trim() }), `${name.trim()} has a lane now.`)) setName("");
+    if (await attempt(() => call("post", "/api/v1/run/policies", { body: { policy: name.trim() } }), `${name.trim()} has a lane now.`)) setName("");
     setBusy(false);
   };
   return (
@@ -51,12 +50,12 @@ export function RunBar(): ReactNode {
   const [dialog, setDialog] = useState(false);
   const [busy, setBusy] = useState(false);
   const active = isActive(state);
-  const act = async (path: string): Promise<void> => {
+  const act = async (path: "/api/stop" | "/api/pause" | "/api/resume"): Promise<void> => {
     setBusy(true);
-    await attempt(() => post(path));
+    await attempt(() => call("post", path));
     setBusy(false);
   };
-  const setSpeed = useCallback((next: number | null) => void attempt(() => post("/api/speed", { speed: next ?? "max" })), []);
+  const setSpeed = useCallback((next: number | null) => void attempt(() => call("post", "/api/speed", { body: { speed: next ?? "max" } })), []);
   return (
     <div className="view-head">
       <h1>Live</h1>

@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from "react";
-import { post, ProblemError, reason } from "../../api/http";
-import { useApi } from "../../api/use";
+import { call, useRead, type Schemas } from "../../api/client";
+import { reason } from "../../api/http";
 import { Button, NumberField, Select } from "../../components/controls";
 import { Dialog } from "../../components/Dialog";
 import { HelpTip } from "../../components/HelpTip";
@@ -10,13 +10,6 @@ import { comparePolicies } from "../../lib/palette";
 import { HELP } from "../../lib/metrics";
 import type { RunRequest } from "../../store/messages";
 import { SpeedSlider } from "./SpeedSlider";
-
-interface Policies {
-  readonly policies: readonly { readonly name: string; readonly summary: string; readonly runs: readonly string[] }[];
-}
-interface Workloads {
-  readonly workloads: readonly { readonly name: string; readonly summary: string; readonly load: number }[];
-}
 
 const USUAL = ["oracle", "hybrid_ml", "rl_agent", "greedy", "round_robin", "random"];
 const RULES = ["mct", "sjf+mct", "priced"];
@@ -32,8 +25,8 @@ interface Props {
 
 /** Everything that a run can be told, with what it has if it is told nothing. */
 export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
-  const policies = useApi<Policies>(open ? "/api/v1/policies" : null);
-  const workloads = useApi<Workloads>(open ? "/api/v1/workloads" : null);
+  const policies = useRead("/api/v1/policies", open ? {} : null);
+  const workloads = useRead("/api/v1/workloads", open ? {} : null);
   const [workload, setWorkload] = useState(last?.workload ?? "steady");
   const [file, setFile] = useState("");
   const [cluster, setCluster] = useState(last?.cluster ?? "");
@@ -67,23 +60,23 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
     setBusy(true);
     setProblem(null);
     try {
-      const body: Record<string, unknown> = {
+      const body: Schemas["StartRequest"] = {
         workload: workload === "file" ? file.trim() : workload,
         policies: [...chosen].sort(comparePolicies),
         speed: speed ?? "max",
         retrain_every: retrain === "" ? null : Number(retrain),
+        ...(cluster.trim() ? { cluster: cluster.trim() } : {}),
+        ...(objective.trim() ? { objective: objective.trim() } : {}),
+        ...(seed === "" ? {} : { seed: Number(seed) }),
+        ...(load === "" ? {} : { load: Number(load) }),
+        ...(most === "" ? {} : { max_tasks: Number(most) }),
       };
-      if (cluster.trim()) body["cluster"] = cluster.trim();
-      if (objective.trim()) body["objective"] = objective.trim();
-      if (seed !== "") body["seed"] = Number(seed);
-      if (load !== "") body["load"] = Number(load);
-      if (most !== "") body["max_tasks"] = Number(most);
-      if (active !== null) await post("/api/stop");
-      await post("/api/start", body);
+      if (active !== null) await call("post", "/api/stop");
+      await call("post", "/api/start", { body });
       notify("The run has begun.");
       onClose();
     } catch (error) {
-      setProblem(error instanceof ProblemError ? reason(error) : reason(error));
+      setProblem(reason(error));
     } finally {
       setBusy(false);
     }

@@ -1,5 +1,5 @@
 import { type ReactNode } from "react";
-import { useApi } from "../../api/use";
+import { useRead, type Schemas } from "../../api/client";
 import { Panel } from "../../components/Panel";
 import { PolicyTag } from "../../components/PolicyTag";
 import { Stat, Stats } from "../../components/Stat";
@@ -9,15 +9,11 @@ import { clock, format, known, moment, UNKNOWN, whole } from "../../lib/format";
 import { HELP } from "../../lib/metrics";
 import { useLive } from "../../store/live";
 
-interface ModelEvent {
-  readonly id: number;
-  readonly name: string;
-  readonly version: number | null;
-  readonly state: string;
-  readonly rows: number;
-  readonly details: { readonly policy?: string; readonly tasks_processed?: number; readonly time_s?: number };
-  readonly created_at: string;
-  readonly message: string | null;
+type ModelEvent = Schemas["TrainedModel"];
+
+function detail(event: ModelEvent, name: string): string | number | null {
+  const found = event.details[name];
+  return typeof found === "string" || typeof found === "number" ? found : null;
 }
 
 export function Facts(): ReactNode {
@@ -54,7 +50,7 @@ export function Facts(): ReactNode {
 
 const COLUMNS: readonly Column<ModelEvent>[] = [
   { key: "when", label: "When", cell: (event) => <span title={event.created_at}>{moment(event.created_at).slice(11)}</span> },
-  { key: "policy", label: "Policy", cell: (event) => (event.details.policy ? <PolicyTag policy={event.details.policy} /> : <span className="muted">–</span>) },
+  { key: "policy", label: "Policy", cell: (event) => (detail(event, "policy") === null ? <span className="muted">–</span> : <PolicyTag policy={String(detail(event, "policy"))} />) },
   {
     key: "model",
     label: "Model",
@@ -75,13 +71,13 @@ const COLUMNS: readonly Column<ModelEvent>[] = [
     ),
   },
   { key: "rows", label: "Rows", number: true, cell: (event) => whole(event.rows) },
-  { key: "at", label: "At task", number: true, cell: (event) => (known(event.details.tasks_processed) ? whole(event.details.tasks_processed) : "–") },
+  { key: "at", label: "At task", number: true, cell: (event) => format(Number(detail(event, "tasks_processed") ?? Number.NaN), "count") },
 ];
 
 export function ModelEvents(): ReactNode {
   const runId = useLive((found) => found.run?.run_id ?? null);
   const state = useLive((found) => (found.learning ?? found.run?.retraining)?.state ?? "");
-  const found = useApi<{ models: ModelEvent[] }>(runId === null ? null : "/api/v1/models", { query: { run_id: runId, limit: 8 }, every_s: state === "training" ? 3 : 15 });
+  const found = useRead("/api/v1/models", runId === null ? null : { query: { run_id: runId, limit: 8 } }, { every_s: state === "training" ? 3 : 15 });
   return (
     <Panel title="Model events" flush help="Trainings of learned policies in this run: every new version is swapped in between two events; a failed training changes nothing.">
       {found.data?.models.length ? (
