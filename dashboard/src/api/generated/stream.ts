@@ -31,6 +31,26 @@ export interface components {
             readonly tasks: readonly number[];
         };
         /**
+         * DeviceError
+         * @description The guardrail's view of one class of devices: running means of absolute differences of logarithms of times.
+         */
+        readonly DeviceError: {
+            /** Device */
+            readonly device: string;
+            /**
+             * Log Error
+             * @description Of the model.
+             */
+            readonly log_error: number;
+            /**
+             * Nominal Log Error
+             * @description Of what a rule assumes.
+             */
+            readonly nominal_log_error: number;
+            /** Outcomes */
+            readonly outcomes: number;
+        };
+        /**
          * DevicesBody
          * @description Topic devices: what each policy has on each device.
          */
@@ -131,6 +151,78 @@ export interface components {
              * @constant
              */
             readonly version: 1;
+        };
+        /**
+         * LaneLearning
+         * @description How good the predictions of a learned policy are; null where nothing is known.
+         */
+        readonly LaneLearning: {
+            /**
+             * Alarms
+             * @description How often a detector of drift has rung since this version came into use.
+             */
+            readonly alarms: number;
+            /**
+             * Comparisons
+             * @description Replays against the rule that count.
+             */
+            readonly comparisons: number;
+            /**
+             * Coverage
+             * @description Share of sampled outcomes between the quantiles of 10 % and 90 %; 0.8 is ideal.
+             */
+            readonly coverage: number | null;
+            /**
+             * Coverage Outcomes
+             * @description How many were sampled for it, at most 512.
+             */
+            readonly coverage_outcomes: number;
+            /**
+             * Decides
+             * @description model, or why the rule decides now: fallback_...
+             */
+            readonly decides: string;
+            /** Devices */
+            readonly devices: readonly components["schemas"]["DeviceError"][];
+            /**
+             * Falls
+             * @description How often the guardrail has fallen.
+             */
+            readonly falls: number;
+            /**
+             * Last Alarm S
+             * @description When it last did, in simulated seconds.
+             */
+            readonly last_alarm_s: number | null;
+            /**
+             * Log Error
+             * @description Running mean of |log(predicted / true)|.
+             */
+            readonly log_error: number | null;
+            /** Model */
+            readonly model: string;
+            /**
+             * Nominal Log Error
+             * @description The same for what a rule assumes.
+             */
+            readonly nominal_log_error: number | null;
+            /**
+             * Outcomes
+             * @description Parts of finished tasks that were compared.
+             */
+            readonly outcomes: number;
+            /**
+             * Pairs
+             * @description A sample of the newest predictions, oldest first, at most 60.
+             */
+            readonly pairs: readonly components["schemas"]["PredictedPart"][];
+            /** Policy */
+            readonly policy: string;
+            /**
+             * Shadow Log Ratio
+             * @description Their record, log(model / rule); above 0 the model loses.
+             */
+            readonly shadow_log_ratio: number | null;
         };
         /**
          * LanesBody
@@ -244,9 +336,11 @@ export interface components {
         };
         /**
          * LearningBody
-         * @description Topic learning: how learning in the running service is doing.
+         * @description Topic learning: how learning in the running service is doing, how good predictions are, and what trainings brought.
          */
         readonly LearningBody: {
+            /** Lanes */
+            readonly lanes: readonly components["schemas"]["LaneLearning"][];
             /** Last At Tasks */
             readonly last_at_tasks: number | null;
             /** Last Error */
@@ -256,6 +350,13 @@ export interface components {
              * @description off, waiting, training or failed (the model in use stayed).
              */
             readonly state: string;
+            /** Time S */
+            readonly time_s: number;
+            /**
+             * Trainings
+             * @description Oldest first, at most 50.
+             */
+            readonly trainings: readonly components["schemas"]["Training"][];
             /**
              * Versions
              * @description Models that were swapped in, newest last.
@@ -315,6 +416,50 @@ export interface components {
              * @constant
              */
             readonly version: 1;
+        };
+        /**
+         * PredictedPart
+         * @description What a learned policy expected of one part of a finished task, and what it took; times in simulated seconds.
+         */
+        readonly PredictedPart: {
+            /** Decided By */
+            readonly decided_by: string;
+            /**
+             * Device
+             * @description cpu, the GPU model that the part ran on, processors of a pool, or node.
+             */
+            readonly device: string;
+            /**
+             * Finish S
+             * @description When the task ended.
+             */
+            readonly finish_s: number;
+            /**
+             * High S
+             * @description Quantile of 90 %.
+             */
+            readonly high_s: number | null;
+            /** Kind */
+            readonly kind: string | null;
+            /**
+             * Low S
+             * @description Quantile of 10 %.
+             */
+            readonly low_s: number | null;
+            /**
+             * Nominal S
+             * @description What a rule assumes.
+             */
+            readonly nominal_s: number;
+            /**
+             * Predicted S
+             * @description What the model said when the task was decided, whoever decided.
+             */
+            readonly predicted_s: number;
+            /** Task Id */
+            readonly task_id: number;
+            /** True S */
+            readonly true_s: number;
         };
         /**
          * Retraining
@@ -551,6 +696,54 @@ export interface components {
              * @constant
              */
             readonly version: 1;
+        };
+        /**
+         * Training
+         * @description One training of one policy's model, and what it brought on the newest outcomes, which were held out.
+         */
+        readonly Training: {
+            /**
+             * At Tasks
+             * @description tasks_processed when it began.
+             */
+            readonly at_tasks: number;
+            /**
+             * Before
+             * @description Model before it, name@version.
+             */
+            readonly before: string;
+            /**
+             * Error After
+             * @description The same of a model trained the same way without the held-out outcomes.
+             */
+            readonly error_after: number | null;
+            /**
+             * Error Before
+             * @description Mean absolute log error of the model before.
+             */
+            readonly error_before: number | null;
+            /**
+             * Held Out
+             * @description The newest of them, on which the errors were measured; 0: too few.
+             */
+            readonly held_out: number;
+            /**
+             * Model
+             * @description Model after it.
+             */
+            readonly model: string;
+            /** Policy */
+            readonly policy: string;
+            /**
+             * Rows
+             * @description Outcomes that it learned from.
+             */
+            readonly rows: number;
+            /**
+             * Time S
+             * @description Simulated time of the swap.
+             */
+            readonly time_s: number;
         };
         /**
          * UpdateFrame
