@@ -28,6 +28,7 @@ EXAMPLES = {
     "name": "defect",
     "key_id": "0123456789ab",
     "version": "1",
+    "sha256": "0" * 64,
 }
 
 
@@ -86,4 +87,4 @@ def routes(app: FastAPI, *, sockets: bool = False) -> Iterator[tuple[str, str, N
     for method, path, _ in routes_of(app.routes):
         if method == "HEAD" or (method == SOCKET) != sockets:
             continue
-        yield method, re.sub(r"\{(\w+)(:\w+)?\}", lambda found: EXAMPLES[found[1]], path), need_of(method, path)
+        yield method, re.sub(r"\{(\w+)(:\w+)?\}", lambda found: EXAMPLES.get(found[1], "5"), path), need_of(method, path)

@@ -33,6 +33,7 @@ def create(
     days: Annotated[float | None, typer.Option("--days", metavar="N", help="After which it ends [never].", show_default=False)] = None,
 ) -> None:
     """Make a key, and show it: this once, only its hash is stored. With the first one the service stops being open."""
+    from hybrid_ml_scheduler.service.security.audit import record_command
     from hybrid_ml_scheduler.service.security.keys import new_key
     from hybrid_ml_scheduler.storage.access import AccessRepository
     from hybrid_ml_scheduler.storage.database import Database
@@ -45,6 +46,7 @@ def create(
             await database.upgrade()
             async with database.write() as session:
                 await AccessRepository(session, database.dialect).add_key(row)
+            await record_command(database, "hms keys create", f"key {row.id} ({row.name}): {', '.join(row.scopes)}")
 
     asyncio.run(run())
     typer.echo(f"key {row.id} ({row.name}): {', '.join(row.scopes)}. It is shown this once:", err=True)
@@ -96,6 +98,7 @@ def _state(row: ApiKeyRow) -> str:
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As the list shows it; the key itself does, too.")]) -> None:
     """Revoke a key, for good, together with sign-ins that were made with it."""
     from hybrid_ml_scheduler.core.errors import InputError
+    from hybrid_ml_scheduler.service.security.audit import record_command
     from hybrid_ml_scheduler.service.security.keys import id_of
     from hybrid_ml_scheduler.storage.access import AccessRepository
     from hybrid_ml_scheduler.storage.database import Database
@@ -105,7 +108,10 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As the list
         async with Database(StorageSettings.load()) as database:
             await database.check_schema()
             async with database.write() as session:
-                return await AccessRepository(session, database.dialect).revoke_key(wanted)
+                found = await AccessRepository(session, database.dialect).revoke_key(wanted)
+            if found:
+                await record_command(database, "hms keys revoke", f"key {wanted}")
+            return found
 
     wanted = id_of(key_id) or key_id
     if not asyncio.run(run()):
@@ -117,6 +123,7 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As the list
 def rotate() -> None:
     """Replace the keys that sign tokens: everybody who is signed in must renew that. For when the database or a backup got into wrong hands."""
     from hybrid_ml_scheduler.service.security.access import new_signing_key
+    from hybrid_ml_scheduler.service.security.audit import record_command
     from hybrid_ml_scheduler.storage.access import AccessRepository
     from hybrid_ml_scheduler.storage.database import Database
     from hybrid_ml_scheduler.storage.settings import StorageSettings
@@ -126,6 +133,7 @@ def rotate() -> None:
             await database.check_schema()
             async with database.write() as session:
                 await AccessRepository(session, database.dialect).add_signing_key(new_signing_key(), forget_before=None)
+            await record_command(database, "hms keys rotate", "signing keys")
 
     asyncio.run(run())
     typer.echo("tokens are signed with a new key")

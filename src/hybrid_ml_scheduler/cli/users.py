@@ -23,6 +23,7 @@ def root(context: typer.Context) -> None:
 @app.command("create")
 def create(name: Annotated[str, typer.Argument(metavar="NAME", help="To sign in with.")], scope: ScopeOption) -> None:
     """Make a user, or give one a new password and new scopes. The password is asked for, or read from standard input if that is no terminal."""
+    from hybrid_ml_scheduler.service.security.audit import record_command
     from hybrid_ml_scheduler.service.security.keys import checked_name, checked_scopes
     from hybrid_ml_scheduler.service.security.passwords import hash_password
     from hybrid_ml_scheduler.storage.access import AccessRepository
@@ -39,6 +40,7 @@ def create(name: Annotated[str, typer.Argument(metavar="NAME", help="To sign in 
             await database.upgrade()
             async with database.write() as session:
                 await AccessRepository(session, database.dialect).save_user(name, hashed, scopes)
+            await record_command(database, "hms users create", f"user {name}: {', '.join(scopes)}")
 
     asyncio.run(run())
     typer.echo(f"user {name}: {', '.join(scopes)}")
@@ -74,6 +76,7 @@ def list_users() -> None:
 def revoke(name: Annotated[str, typer.Argument(metavar="NAME", help="As the list shows it.")]) -> None:
     """Let a user in no more, and end what they are signed in to. Made again, they have a new password."""
     from hybrid_ml_scheduler.core.errors import InputError
+    from hybrid_ml_scheduler.service.security.audit import record_command
     from hybrid_ml_scheduler.storage.access import AccessRepository
     from hybrid_ml_scheduler.storage.database import Database
     from hybrid_ml_scheduler.storage.settings import StorageSettings
@@ -82,7 +85,10 @@ def revoke(name: Annotated[str, typer.Argument(metavar="NAME", help="As the list
         async with Database(StorageSettings.load()) as database:
             await database.check_schema()
             async with database.write() as session:
-                return await AccessRepository(session, database.dialect).revoke_user(name)
+                found = await AccessRepository(session, database.dialect).revoke_user(name)
+            if found:
+                await record_command(database, "hms users revoke", f"user {name}")
+            return found
 
     if not asyncio.run(run()):
         raise InputError(f"there is no user {name[:100]!r} that could be revoked; expected one that hms users list shows")

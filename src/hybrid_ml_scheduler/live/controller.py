@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,6 +49,7 @@ from hybrid_ml_scheduler.live.recent import plain as plain_values
 from hybrid_ml_scheduler.live.retrainer import Trained, prune, train
 from hybrid_ml_scheduler.live.settings import LiveSettings
 from hybrid_ml_scheduler.live.stream import TaskStream
+from hybrid_ml_scheduler.live.uploads import uploaded_file
 from hybrid_ml_scheduler.storage.repositories import Run
 from hybrid_ml_scheduler.storage.service import JournalSink, SimulationDataService
 
@@ -173,7 +175,7 @@ class LiveController:
             return self._status
 
     def _new_group(self, request: RunRequest, options: Mapping[str, Any]) -> LaneGroup:
-        group = LaneGroup(_stream(request, options), int(options["queue_limit"]))
+        group = LaneGroup(_stream(request, options, self._service.settings.folder), int(options["queue_limit"]))
         for policy in request.policies:
             group.add(policy, self._choose(group.stream, request, policy))
         return group
@@ -571,7 +573,7 @@ class LiveController:
             arrays = unpack(checkpoint)
             options = state["options"]
             request = _request(options["request"])
-            stream = _stream(request, options)
+            stream = _stream(request, options, self._service.settings.folder)
             group = LaneGroup(stream, int(options["queue_limit"]))
             group.restore(state["group"], arrays, lambda policy, model: self._choose(stream, request, policy, model))
             live = _Live(record, request, options, group, sink)
@@ -743,7 +745,7 @@ class LiveController:
 
     def _explain(self, options: Mapping[str, Any], changes: Sequence[Change], end_s: float, task_id: int, policy: str) -> Explanation:
         request = _request(options["request"])
-        group = LaneGroup(_stream(request, options), int(options["queue_limit"]))
+        group = LaneGroup(_stream(request, options, self._service.settings.folder), int(options["queue_limit"]))
 
         def chosen(name: str, model: str | None) -> Chosen:
             return self._choose(group.stream, request, name, model or NO_MODEL)
@@ -751,8 +753,16 @@ class LiveController:
         return explain_result(group, options["models"], changes, end_s, task_id, policy, chosen)
 
 
-def _stream(request: RunRequest, options: Mapping[str, Any]) -> TaskStream:
-    return TaskStream(request.workload, request.cluster, _seed(request), request.load, int(options["piece_tasks"]), request.max_tasks)
+def _stream(request: RunRequest, options: Mapping[str, Any], folder: Path) -> TaskStream:
+    file = uploaded_file(request.workload, folder)
+    workload = request.workload if file is None else str(file)
+    try:
+        return TaskStream(workload, request.cluster, _seed(request), request.load, int(options["piece_tasks"]), request.max_tasks)
+    except InputError as error:
+        if file is None:
+            raise
+        # Where the server keeps it is nobody's business.
+        raise RunRequestError(str(error).replace(str(file), request.workload)) from error
 
 
 def _needed_models(live: _Live) -> set[str]:

@@ -12,7 +12,19 @@ from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.service import problems
 from hybrid_ml_scheduler.service.observability.watching import install
 from hybrid_ml_scheduler.service.resources import MakeEngine, live_engine, open_resources
-from hybrid_ml_scheduler.service.routes import access, catalogue, control, health, history, operations, pages, runs, stream, timelines
+from hybrid_ml_scheduler.service.routes import (
+    access,
+    catalogue,
+    control,
+    health,
+    history,
+    operations,
+    pages,
+    runs,
+    stream,
+    timelines,
+    workloads,
+)
 from hybrid_ml_scheduler.service.security.describe import describe_security
 from hybrid_ml_scheduler.service.security.install import guard
 from hybrid_ml_scheduler.service.settings import ServiceSettings
@@ -61,7 +73,7 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is in routes/pages.py
         redoc_url=None,
     )
-    for module in (control, history, runs, catalogue, access, health, operations, pages, timelines, stream):
+    for module in (control, history, runs, catalogue, workloads, access, health, operations, pages, timelines, stream):
         app.include_router(module.router)
     problems.install(app)
     guarded = guard(app, settings, insecure=insecure)

@@ -555,6 +555,52 @@ class ExplanationAnswer(_Answer):
     notes: list[str]
 
 
+class UploadedWorkload(_Answer):
+    """A workload that somebody uploaded."""
+
+    workload: str = Field(description="upload:SHA256; what a start names.")
+    name: str = Field(description="As the user called it.")
+    kind: str = Field(description="Of its tasks.")
+    format: str
+    tasks: int
+    bytes: int = Field(description="As uploaded.")
+    uploaded_at: str = Field(description="ISO 8601, UTC.")
+    uploaded_by: str = Field(description="key:ID, user:NAME or anyone.")
+
+
+class UploadList(_Answer):
+    """Uploaded workloads, newest first."""
+
+    uploads: list[UploadedWorkload]
+
+
+class DeletedWorkload(_Answer):
+    """What was deleted."""
+
+    workload: str
+
+
+class AuditEntry(_Answer):
+    """One call that changed something, or tried to."""
+
+    id: int
+    at: str = Field(description="ISO 8601, UTC.")
+    who: str = Field(description="key:ID, user:NAME, anyone (the service is open), nobody (no credentials) or shell (the command line).")
+    address: str | None
+    method: str
+    path: str
+    query: str | None
+    status: int = Field(description="Of the answer; 0 for commands.")
+    note: str | None
+
+
+class AuditPage(_Answer):
+    """Entries of the audit log, newest first."""
+
+    entries: list[AuditEntry]
+    next: int | None = Field(description="Hand this over as `before` to get the next page; null if there is none.")
+
+
 class SessionAnswer(_Answer):
     """As whom a request is known."""
 

@@ -143,7 +143,8 @@ export interface paths {
         readonly put?: never;
         /**
          * Start a run
-         * @description Start a new run. While one is going on: 409, and that run is not touched.
+         * @description Start a new run. While one is going on: 409, and that run is not touched. Where keys are needed, files of the server are only those of the
+         *     folder HMS_WORKLOAD_DIR.
          *
          *     Scope: control.
          */
@@ -192,6 +193,28 @@ export interface paths {
          *     Scope: control.
          */
         readonly post: operations["stop_api_stop_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Who changed what
+         * @description Every call that changed something or tried to, newest first; written to the database within moments, and never changed there.
+         *
+         *     Scope: admin.
+         */
+        readonly get: operations["audit_api_v1_audit_get"];
+        readonly put?: never;
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -883,6 +906,57 @@ export interface paths {
          */
         readonly get: operations["workloads_api_v1_workloads_get"];
         readonly put?: never;
+        /**
+         * Upload a workload
+         * @description The body is the file as it is, plain or gzip, in any format that `hms workload` reads. It is read in a process of its own, and kept under
+         *     the hash of its content.
+         *
+         *     Scope: control.
+         */
+        readonly post: operations["upload_api_v1_workloads_post"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/workloads/{sha256}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Delete an uploaded workload
+         * @description A run that is going on with it must be stopped first; runs of the history lose their explanations.
+         *
+         *     Scope: control.
+         */
+        readonly delete: operations["delete_api_v1_workloads__sha256__delete"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/workloads/uploads": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Uploaded workloads
+         * @description Newest first; `workload` is what a start names.
+         *
+         *     Scope: read.
+         */
+        readonly get: operations["uploads_api_v1_workloads_uploads_get"];
+        readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -1085,6 +1159,52 @@ export interface components {
             readonly keys: readonly components["schemas"]["ApiKeyAnswer"][];
         };
         /**
+         * AuditEntry
+         * @description One call that changed something, or tried to.
+         */
+        readonly AuditEntry: {
+            /** Address */
+            readonly address: string | null;
+            /**
+             * At
+             * @description ISO 8601, UTC.
+             */
+            readonly at: string;
+            /** Id */
+            readonly id: number;
+            /** Method */
+            readonly method: string;
+            /** Note */
+            readonly note: string | null;
+            /** Path */
+            readonly path: string;
+            /** Query */
+            readonly query: string | null;
+            /**
+             * Status
+             * @description Of the answer; 0 for commands.
+             */
+            readonly status: number;
+            /**
+             * Who
+             * @description key:ID, user:NAME, anyone (the service is open), nobody (no credentials) or shell (the command line).
+             */
+            readonly who: string;
+        };
+        /**
+         * AuditPage
+         * @description Entries of the audit log, newest first.
+         */
+        readonly AuditPage: {
+            /** Entries */
+            readonly entries: readonly components["schemas"]["AuditEntry"][];
+            /**
+             * Next
+             * @description Hand this over as `before` to get the next page; null if there is none.
+             */
+            readonly next: number | null;
+        };
+        /**
          * CacheUse
          * @description Questions to the cache of answers since the process began.
          */
@@ -1169,6 +1289,14 @@ export interface components {
              * @description Rows of the database that are gone; the journal went with them.
              */
             readonly rows: number;
+        };
+        /**
+         * DeletedWorkload
+         * @description What was deleted.
+         */
+        readonly DeletedWorkload: {
+            /** Workload */
+            readonly workload: string;
         };
         /**
          * Device
@@ -2758,6 +2886,54 @@ export interface components {
             readonly next: number | null;
         };
         /**
+         * UploadedWorkload
+         * @description A workload that somebody uploaded.
+         */
+        readonly UploadedWorkload: {
+            /**
+             * Bytes
+             * @description As uploaded.
+             */
+            readonly bytes: number;
+            /** Format */
+            readonly format: string;
+            /**
+             * Kind
+             * @description Of its tasks.
+             */
+            readonly kind: string;
+            /**
+             * Name
+             * @description As the user called it.
+             */
+            readonly name: string;
+            /** Tasks */
+            readonly tasks: number;
+            /**
+             * Uploaded At
+             * @description ISO 8601, UTC.
+             */
+            readonly uploaded_at: string;
+            /**
+             * Uploaded By
+             * @description key:ID, user:NAME or anyone.
+             */
+            readonly uploaded_by: string;
+            /**
+             * Workload
+             * @description upload:SHA256; what a start names.
+             */
+            readonly workload: string;
+        };
+        /**
+         * UploadList
+         * @description Uploaded workloads, newest first.
+         */
+        readonly UploadList: {
+            /** Uploads */
+            readonly uploads: readonly components["schemas"]["UploadedWorkload"][];
+        };
+        /**
          * WaitingTasks
          * @description The queue of a lane.
          */
@@ -3578,6 +3754,85 @@ export interface operations {
             };
             /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
             readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly audit_api_v1_audit_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next` of the page before. */
+                readonly before?: number | null;
+                /** @description Most entries in the answer. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -6312,6 +6567,256 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["WorkloadList"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly upload_api_v1_workloads_post: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description What people call it; no path. */
+                readonly name?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/octet-stream": string;
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["UploadedWorkload"];
+                };
+            };
+            /** @description The request cannot be read. The body is no JSON, or the request no HTTP. */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            readonly 408: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has a form that is not taken. Send it as it is, not compressed. */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This input cannot be used. A name, a file or a number is not one that the program can work with. Or: The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly delete_api_v1_workloads__sha256__delete: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Of its content. */
+                readonly sha256: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeletedWorkload"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. Or: Pages of other origins may not do this. Only our own pages may, and those of HMS_CORS_ORIGINS. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is stored is in use. A run that is being written cannot be deleted: stop it first. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly uploads_api_v1_workloads_uploads_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["UploadList"];
                 };
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import InputError
-from hybrid_ml_scheduler.service.answers import json_response
+from hybrid_ml_scheduler.service.answers import BeforeQuery, json_response
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
     NOT_FOUND,
@@ -24,16 +24,28 @@ from hybrid_ml_scheduler.service.problems import (
     TooManyError,
     responses,
 )
-from hybrid_ml_scheduler.service.schemas import ApiKeyAnswer, ApiKeyList, KeyRequest, LoginRequest, NewApiKey, SessionAnswer, SignedOut, SignIn
+from hybrid_ml_scheduler.service.schemas import (
+    ApiKeyAnswer,
+    ApiKeyList,
+    AuditPage,
+    KeyRequest,
+    LoginRequest,
+    NewApiKey,
+    SessionAnswer,
+    SignedOut,
+    SignIn,
+)
+from hybrid_ml_scheduler.service.security.audit import NOTE_KEY
 from hybrid_ml_scheduler.service.security.install import Security, security_of
-from hybrid_ml_scheduler.service.security.principal import NOBODY, principal_of
+from hybrid_ml_scheduler.service.security.principal import NOBODY, STATE_KEY, principal_of
 from hybrid_ml_scheduler.service.security.scopes import SCOPES, RateClass
 from hybrid_ml_scheduler.service.security.tokens import SignedIn
-from hybrid_ml_scheduler.storage.access import AccessRepository
+from hybrid_ml_scheduler.storage.access import AccessRepository, AuditRepository
 from hybrid_ml_scheduler.storage.schema import ApiKeyRow
 
 router = APIRouter(prefix="/api/v1", tags=["access"])
 COOKIE = "hms_session"
+AuditLimitQuery = Annotated[int, Query(ge=1, le=1_000, description="Most entries in the answer.")]
 _STORAGE = (STORAGE_BUSY, STORAGE_AWAY)
 _BODY = (UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, UNUSABLE_INPUT)
 
@@ -96,16 +108,20 @@ async def sign_in(request: Request, body: LoginRequest) -> Response:
         verdict = await security.limiter.hit(RateClass.LOGIN, f"user:{body.name}")
         if not verdict.allowed:
             raise TooManyError(verdict.headers())
+        request.scope[NOTE_KEY] = f"name {body.name}"
         principal = await security.sessions.with_password(body.name, body.password)
     else:
         raise InputError("this does not say who signs in; expected either key, or name and password")
+    request.scope[STATE_KEY] = principal
     return _answer(request, await security.sessions.begin(principal))
 
 
 @router.post("/session/refresh", summary="Renew a sign-in", response_model=SignIn, responses=responses(UNAUTHENTICATED, *_STORAGE))
 async def refresh(request: Request) -> Response:
     """Takes the cookie, gives a new token and a new cookie. A cookie that is used again later ends the sign-in: somebody has copied it."""
-    return _answer(request, await security_of(request).sessions.renew(request.cookies.get(COOKIE, "")))
+    signed_in = await security_of(request).sessions.renew(request.cookies.get(COOKIE, ""))
+    request.scope[STATE_KEY] = signed_in.principal
+    return _answer(request, signed_in)
 
 
 @router.delete("/session", summary="Sign out", response_model=SignedOut, responses=responses(*_STORAGE))
@@ -144,6 +160,7 @@ async def keys(request: Request) -> Response:
 async def create_key(request: Request, body: KeyRequest) -> Response:
     """The answer holds the key: it is shown this once. With the first key the service stops being open."""
     key, row = await security_of(request).access.create_key(body.name, body.scopes, body.days)
+    request.scope[NOTE_KEY] = f"key {row.id} ({row.name}): {', '.join(row.scopes)}"
     response = json_response({**_entry(row), "key": key})
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -158,3 +175,26 @@ async def revoke_key(
     if not await security.access.revoke_key(key_id):
         raise NotFoundError(f"there is no key {key_id} that could be revoked; expected one that the list of keys shows")
     return json_response(next(_entry(row) for row in await _keys(security) if row.id == key_id))
+
+
+@router.get("/audit", summary="Who changed what", response_model=AuditPage, responses=responses(INVALID_REQUEST, *_STORAGE))
+async def audit(request: Request, before: BeforeQuery = None, limit: AuditLimitQuery = 100) -> Response:
+    """Every call that changed something or tried to, newest first; written to the database within moments, and never changed there."""
+    database = security_of(request).access.database
+    async with database.read() as session:
+        found = await AuditRepository(session, database.dialect).newest(limit, before)
+    entries = [
+        {
+            "id": row.id,
+            "at": row.at.isoformat(),
+            "who": row.who,
+            "address": row.address,
+            "method": row.method,
+            "path": row.path,
+            "query": row.query,
+            "status": row.status,
+            "note": row.note,
+        }
+        for row in found
+    ]
+    return json_response({"entries": entries, "next": found[-1].id if len(found) == limit else None})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.service.answers import json_response, raw_json, status_answer, status_json
@@ -19,6 +20,8 @@ from hybrid_ml_scheduler.service.problems import (
 )
 from hybrid_ml_scheduler.service.resources import Found, default_request
 from hybrid_ml_scheduler.service.schemas import Name, PolicyRequest, SpeedRequest, StartRequest, Status, speed_of
+from hybrid_ml_scheduler.service.security.install import security_of
+from hybrid_ml_scheduler.service.security.uploads import checked_cluster, checked_workload
 
 router = APIRouter(tags=["run"])
 _BODY = (UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, UNUSABLE_INPUT)
@@ -31,9 +34,15 @@ async def status(resources: Found) -> Response:
 
 
 @router.post("/api/start", summary="Start a run", response_model=Status, responses=responses(ALREADY_RUNNING, *_BODY))
-async def start(resources: Found, body: StartRequest | None = None) -> Response:
-    """Start a new run. While one is going on: 409, and that run is not touched."""
+async def start(request: Request, resources: Found, body: StartRequest | None = None) -> Response:
+    """Start a new run. While one is going on: 409, and that run is not touched. Where keys are needed, files of the server are only those of the
+    folder HMS_WORKLOAD_DIR.
+    """
     wanted = (body or StartRequest.model_validate({})).to_run_request(default_request(resources.settings))
+    if not security_of(request).access.open:
+        settings = resources.settings
+        workload = checked_workload(wanted.workload, settings, settings.folder)
+        wanted = replace(wanted, workload=workload, cluster=None if wanted.cluster is None else checked_cluster(wanted.cluster, settings))
     return json_response(status_answer(resources, await resources.controller.start(wanted)))
 
 

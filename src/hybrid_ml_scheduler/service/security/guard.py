@@ -15,6 +15,7 @@ from hybrid_ml_scheduler.core.errors import CredentialError
 from hybrid_ml_scheduler.service import problems
 from hybrid_ml_scheduler.service.security import bodies, headers
 from hybrid_ml_scheduler.service.security.access import Access
+from hybrid_ml_scheduler.service.security.audit import NOTE_KEY, AuditLog
 from hybrid_ml_scheduler.service.security.hosts import Hosts, network_of
 from hybrid_ml_scheduler.service.security.keys import PREFIX as KEY_PREFIX
 from hybrid_ml_scheduler.service.security.limits import Limiter
@@ -30,6 +31,7 @@ BEARER_PROTOCOL = "bearer."
 CLOSE_SIGN_IN = 4401
 """Close code of a live stream whose credentials have ended: sign in or renew, and come back."""
 
+_NO_ANSWER = 500
 _ONCE = frozenset({b"host", b"origin", b"authorization", b"x-api-key", b"content-length", b"content-type", b"content-encoding", b"cookie"})
 _LOOKED_AT = _ONCE | {b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"}
 
@@ -60,14 +62,16 @@ class Guard:
     access : Access
     sessions : Sessions
     limiter : Limiter
+    audit : AuditLog
     """
 
-    def __init__(self, app: ASGIApp, *, settings: ServiceSettings, access: Access, sessions: Sessions, limiter: Limiter) -> None:
+    def __init__(self, app: ASGIApp, *, settings: ServiceSettings, access: Access, sessions: Sessions, limiter: Limiter, audit: AuditLog) -> None:
         self.app = app
         self.settings = settings
         self.access = access
         self.sessions = sessions
         self.limiter = limiter
+        self.audit = audit
         self.hosts = Hosts(settings, settings.host)
         self._needs: Needs | None = None
         self._streams: Counter[str] = Counter()
@@ -88,9 +92,14 @@ class Guard:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         told: list[tuple[bytes, bytes]] = []
         private = False
+        unrecorded = scope["method"] not in READ_METHODS
 
         async def guarded(message: Message) -> None:
+            nonlocal unrecorded
             if message["type"] == "http.response.start":
+                if unrecorded:
+                    unrecorded = False
+                    self._record(scope, message["status"])
                 message["headers"] = headers.secure([*message.get("headers", ()), *told], https=scope["scheme"] == "https", private=private)
             await send(message)
 
@@ -117,7 +126,26 @@ class Guard:
             return
         except bodies.ClientGoneError:
             return
-        await self.app(scope, receive, guarded)
+        try:
+            await self.app(scope, receive, guarded)
+        finally:
+            if unrecorded:
+                # A defect, or the end of the service in the middle of it: whatever was done, somebody has asked for it.
+                self._record(scope, _NO_ANSWER)
+
+    def _record(self, scope: Scope, status: int) -> None:
+        """Enter a call that changed something, or tried to, into the audit log, before its caller hears about it."""
+        principal = scope.get(STATE_KEY, NOBODY)
+        client = scope.get("client")
+        self.audit.record(
+            who=principal.subject,
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            address=client[0] if client else None,
+            query=scope.get("query_string", b"").decode("latin-1"),
+            note=scope.get(NOTE_KEY),
+        )
 
     def _place(self, scope: Scope) -> dict[bytes, bytes]:
         """Settle where a request comes from and for whom it was meant; return the headers that matter here."""
@@ -174,6 +202,7 @@ class Guard:
             if verdict is not None and not verdict.allowed:
                 raise RefusalError(problems.TOO_MANY, problems.TOO_MANY.meaning, verdict.headers()) from None
             raise RefusalError(problems.UNAUTHENTICATED, str(error)) from None
+        scope[STATE_KEY] = principal
         if need.scope is not None and need.scope not in principal.scopes:
             raise RefusalError(problems.FORBIDDEN, f"this needs the scope {need.scope}; expected credentials that have it")
         return principal

@@ -13,9 +13,11 @@ from starlette.requests import HTTPConnection
 
 from hybrid_ml_scheduler.service.guarding_settings import parts
 from hybrid_ml_scheduler.service.security.access import Access
+from hybrid_ml_scheduler.service.security.audit import AuditLog
 from hybrid_ml_scheduler.service.security.guard import Guard
 from hybrid_ml_scheduler.service.security.limits import Limiter
 from hybrid_ml_scheduler.service.security.tokens import Sessions
+from hybrid_ml_scheduler.service.security.uploads import Uploads
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 from hybrid_ml_scheduler.storage.database import Database
 
@@ -29,17 +31,26 @@ class Security:
     access : Access
     sessions : Sessions
     limiter : Limiter
+    audit : AuditLog
+    uploads : Uploads
     """
 
     access: Access
     sessions: Sessions
     limiter: Limiter
+    audit: AuditLog
+    uploads: Uploads
 
     def facts(self) -> dict[str, object]:
         """Return what `/health/info` says."""
         limits = self.limiter
         where = "off" if not self.access.limited else "shared" if limits.shared else "in this process"
-        return {"auth": self.access.mode, "limits": where, "rejected": {str(rate): count for rate, count in limits.rejected.items()}}
+        return {
+            "auth": self.access.mode,
+            "limits": where,
+            "rejected": {str(rate): count for rate, count in limits.rejected.items()},
+            "audit_lost": self.audit.lost,
+        }
 
     @asynccontextmanager
     async def running(self, database: Database, tell_rejected: Callable[[str], None]) -> AsyncIterator[None]:
@@ -53,7 +64,7 @@ class Security:
         """
         self.limiter.tell = tell_rejected
         try:
-            async with self.access.following(database):
+            async with self.audit.running(database), self.access.following(database):
                 yield
         finally:
             await self.limiter.close()
@@ -70,9 +81,9 @@ def guard(app: FastAPI, settings: ServiceSettings, *, insecure: bool = False) ->
         Whether it may be open to others than this machine.
     """
     access = Access(settings, settings.host, settings.folder, insecure=insecure)
-    found = Security(access, Sessions(access), Limiter(settings))
+    found = Security(access, Sessions(access), Limiter(settings), AuditLog(settings.folder), Uploads(settings.folder, settings))
     app.state.security = found
-    app.add_middleware(Guard, settings=settings, access=access, sessions=found.sessions, limiter=found.limiter)
+    app.add_middleware(Guard, settings=settings, access=access, sessions=found.sessions, limiter=found.limiter, audit=found.audit)
     origins = parts(settings.cors_origins)
     if origins:
         app.add_middleware(

@@ -74,6 +74,7 @@ READ = Need(Scope.READ, RateClass.READ)
 HEAVY = Need(Scope.READ, RateClass.HEAVY)
 CONTROL = Need(Scope.CONTROL, RateClass.CONTROL)
 DECIDE = Need(Scope.DECIDE, RateClass.HEAVY)
+UPLOAD = Need(Scope.CONTROL, RateClass.HEAVY, upload=True)
 ADMIN = Need(Scope.ADMIN, RateClass.CONTROL)
 OPEN = Need(PUBLIC, RateClass.READ)
 LOGIN = Need(PUBLIC, RateClass.LOGIN)
@@ -134,6 +135,10 @@ ROUTES: dict[str, Need] = {
     "POST /api/v1/session": LOGIN,
     "POST /api/v1/session/refresh": SESSION,
     "DELETE /api/v1/session": SESSION,
+    "GET /api/v1/workloads/uploads": READ,
+    "POST /api/v1/workloads": UPLOAD,
+    "DELETE /api/v1/workloads/{sha256}": CONTROL,
+    "GET /api/v1/audit": ADMIN,
     "GET /api/v1/keys": ADMIN,
     "POST /api/v1/keys": ADMIN,
     "DELETE /api/v1/keys/{key_id}": ADMIN,
