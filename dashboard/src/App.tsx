@@ -1,4 +1,5 @@
 import { Component, lazy, Suspense, useEffect, useRef, useState, type ComponentType, type ReactNode } from "react";
+import { useSession } from "./api/session";
 import { Button } from "./components/controls";
 import { Notices } from "./components/notices";
 import { StateBlock } from "./components/StateBlock";
@@ -7,6 +8,8 @@ import { routeHash, useRoute, VIEWS, type View } from "./lib/router";
 import { setTheme, useTheme, type Theme } from "./lib/theme";
 import { connection, useLive } from "./store/live";
 import type { RunState } from "./store/messages";
+
+const SignIn = lazy(async () => ({ default: (await import("./views/parts/SignIn")).SignIn }));
 
 const NAMES: Readonly<Record<View, string>> = {
   live: "Live",
@@ -160,9 +163,13 @@ class Guard extends Component<{ readonly children: ReactNode }, { readonly error
 
 export function App(): ReactNode {
   const { view } = useRoute();
+  const { locked } = useSession();
   const Page = PAGES[view];
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
+  useEffect(() => {
+    if (!locked) connection.now();
+  }, [locked]);
   useEffect(() => {
     document.title = `${NAMES[view]} · Hybrid ML Scheduler`;
     if (!first.current) main.current?.focus({ preventScroll: true });
@@ -189,9 +196,7 @@ export function App(): ReactNode {
       <Banner />
       <main ref={main} id="main" className="main" tabIndex={-1}>
         <Guard key={view}>
-          <Suspense fallback={<StateBlock kind="loading" title="Loading" />}>
-            <Page />
-          </Suspense>
+          <Suspense fallback={<StateBlock kind="loading" title="Loading" />}>{locked ? <SignIn /> : <Page />}</Suspense>
         </Guard>
       </main>
       <Notices />

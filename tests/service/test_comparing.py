@@ -95,3 +95,19 @@ async def test_what_a_model_asks_about(service: Running) -> None:
     ModelStore([service.resources.settings.folder / "models"]).add(example_model("hybrid_ml-batch-mine"))
     assert (await service.get("/api/v1/models/store/hybrid_ml-batch-mine/1/features"))["ensembles"] == []
     problem(await service.client.get(f"/api/v1/models/store/{NAME}/9/features"), 422, "unusable-input")
+
+
+async def test_a_run_is_reported_in_one_file(service: Running) -> None:
+    run_id = await service.tasks(TASKS)
+    answer = await service.client.get(f"/api/v1/runs/{run_id}/report")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="run-{run_id}.html"'
+    for found in await service.get(f"/api/v1/runs/{run_id}/statistics"):
+        assert found["scheduler"] in answer.text
+        assert f"{found['mean_response_s']:,.4g}" in answer.text
+    assert "http" not in answer.text
+    assert "Against the oracle" in answer.text
+    problem(await service.client.get("/api/v1/runs/1/report"), 404, "unknown-run")
+    await service.post("/api/stop")
+    empty = (await service.post("/api/start", {"policies": ["greedy"]}))["run_id"]
+    assert "No results of this run are stored" in (await service.client.get(f"/api/v1/runs/{empty}/report")).text

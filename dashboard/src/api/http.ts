@@ -34,26 +34,54 @@ export function setToken(token: string | null): void {
   bearer = token;
 }
 
+let renew: (() => Promise<boolean>) | null = null;
+
+/** What to do when the service wants other credentials; if it brings new ones, the request is made once more. */
+export function onUnauthenticated(action: () => Promise<boolean>): void {
+  renew = action;
+}
+
+const SESSION = "api/v1/session";
+
 export async function request<T>(method: string, path: string, options: { query?: Query; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (options.body !== undefined) headers["content-type"] = "application/json";
-  if (bearer !== null) headers["authorization"] = `Bearer ${bearer}`;
-  let response: Response;
-  try {
-    response = await fetch(address(path, options.query), {
-      method,
-      headers,
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-      ...(options.signal ? { signal: options.signal } : {}),
-    });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new AwayError();
-  }
+  const send = async (): Promise<Response> => {
+    if (bearer !== null) headers["authorization"] = `Bearer ${bearer}`;
+    try {
+      return await fetch(address(path, options.query), {
+        method,
+        headers,
+        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(options.signal ? { signal: options.signal } : {}),
+      });
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      throw new AwayError();
+    }
+  };
+  let response = await send();
+  if (response.status === 401 && renew && !path.includes(SESSION) && (await renew())) response = await send();
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
   const kind = response.headers.get("content-type") ?? "";
   if (kind.includes("json")) throw new ProblemError((await response.json()) as Problem);
   throw new ProblemError({ type: "about:blank", title: response.statusText || `status ${response.status}`, status: response.status });
+}
+
+/** Save what an address holds as a file. With credentials the page has to fetch it itself: a link cannot carry them. */
+export async function save(url: string, name: string): Promise<void> {
+  const link = document.createElement("a");
+  link.download = name;
+  if (bearer === null) {
+    link.href = url;
+    link.click();
+    return;
+  }
+  const response = await fetch(url, { headers: { authorization: `Bearer ${bearer}` } });
+  if (!response.ok) throw new ProblemError((await response.json()) as Problem);
+  link.href = URL.createObjectURL(await response.blob());
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>

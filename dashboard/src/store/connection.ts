@@ -25,7 +25,8 @@ export class LiveConnection {
   constructor(
     private readonly events: ConnectionEvents,
     private readonly cursor: () => string | null,
-    private readonly ticket: () => Promise<string | null> = () => Promise.resolve(null),
+    /** Subprotocols that carry credentials, where they are needed. */
+    private readonly protocols: () => Promise<string[]> = () => Promise.resolve([]),
   ) {}
 
   start(): void {
@@ -61,16 +62,9 @@ export class LiveConnection {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const since = this.cursor();
     if (since !== null) url.searchParams.set("since", since);
-    let ticket: string | null;
-    try {
-      ticket = await this.ticket();
-    } catch {
-      this.lost();
-      return;
-    }
+    const protocols = await this.protocols();
     if (this.ended) return;
-    if (ticket !== null) url.searchParams.set("ticket", ticket);
-    const socket = new WebSocket(url);
+    const socket = new WebSocket(url, protocols);
     this.socket = socket;
     this.heard = performance.now();
     socket.onmessage = (event: MessageEvent<string>) => {

@@ -1,6 +1,7 @@
 /** The one store of the page. Frames are taken at once; who shows them is told at most once per drawn frame, and not at all while the tab is hidden. */
 import { useRef, useSyncExternalStore } from "react";
 import { get } from "../api/http";
+import { socketProtocols } from "../api/session";
 import { LiveConnection, type Link } from "./connection";
 import type { FinishedTask, Frame } from "./messages";
 import { NOTHING, reduce, type LiveState } from "./reducer";
@@ -117,6 +118,7 @@ export const connection = new LiveConnection(
     link: (link, since) => change({ link, stale: link !== "open", ...(link === view.link ? {} : { linkSince: since }) }),
   },
   () => view.cursor,
+  socketProtocols,
 );
 
 export function startLive(): void {

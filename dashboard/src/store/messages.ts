@@ -19,3 +19,6 @@ export type Frame = Schemas["SnapshotFrame"] | Schemas["UpdateFrame"] | Schemas[
 export type Message = Schemas["SnapshotFrame"]["messages"][number];
 export type Topic = Message["topic"];
 export type Bodies = { readonly [T in Topic]: Extract<Message, { readonly topic: T }>["body"] };
+export type LaneLearning = Schemas["LaneLearning"];
+export type PredictedPart = Schemas["PredictedPart"];
+export type Training = Schemas["Training"];

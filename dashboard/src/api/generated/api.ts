@@ -667,6 +667,28 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/runs/{run_id}/report": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * A run as a report
+         * @description One HTML file, to be kept: schedulers, distributions, differences to the oracle, and what the numbers mean.
+         *
+         *     Scope: read.
+         */
+        readonly get: operations["report_api_v1_runs__run_id__report_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/runs/{run_id}/results": {
         readonly parameters: {
             readonly query?: never;
@@ -5468,6 +5490,92 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Divergence"];
+                };
+            };
+            /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These credentials may not do this. Use a key that has the scope; the table in docs/api.md says which. */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such run. The list of runs (/api/v1/runs) shows those that there are. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
+            readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is busy. All its connections are in use; try again after Retry-After seconds. Or: The database is away. The run goes on and nothing is lost; try again after Retry-After seconds. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly report_api_v1_runs__run_id__report_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description Number of the run. */
+                readonly run_id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/html": string;
                 };
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */

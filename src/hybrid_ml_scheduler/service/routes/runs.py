@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError, UnknownRunError
 from hybrid_ml_scheduler.core.streams import Stream
@@ -32,6 +32,7 @@ from hybrid_ml_scheduler.service.problems import (
     NotFoundError,
     responses,
 )
+from hybrid_ml_scheduler.service.report import run_report
 from hybrid_ml_scheduler.service.resources import Found, Resources
 from hybrid_ml_scheduler.service.routes.history import FormatQuery, PageLimitQuery
 from hybrid_ml_scheduler.service.schemas import (
@@ -50,6 +51,8 @@ from hybrid_ml_scheduler.service.schemas import (
 )
 from hybrid_ml_scheduler.storage.repositories import Run as StoredRun
 
+MOST_CURVES = 16
+"""Schedulers whose distributions a report shows."""
 router = APIRouter(prefix="/api/v1", tags=["runs"])
 _STORAGE = (INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 _OF_RUN = (UNKNOWN_RUN, *_STORAGE)
@@ -92,6 +95,33 @@ async def run(resources: Found, run_id: RunIdPath) -> Response:
     else:
         found = await resources.storage.run(run_id)
     return json_response(found.to_dict())
+
+
+@router.get(
+    "/runs/{run_id}/report",
+    summary="A run as a report",
+    response_class=HTMLResponse,
+    responses={200: {"content": {"text/html": {}}}, **responses(*_OF_RUN)},
+)
+async def report(resources: Found, run_id: RunIdPath) -> Response:
+    """One HTML file, to be kept: schedulers, distributions, differences to the oracle, and what the numbers mean."""
+    if run_id in resources.storage.journals.runs():
+        found = StoredRun.from_dict(await asyncio.to_thread(resources.storage.journals.description, run_id))
+    else:
+        found = await resources.storage.run(run_id)
+    statistics = paired = None
+    try:
+        statistics = await resources.storage.statistics(run_id)
+        paired = await resources.storage.paired(run_id, run_id, "oracle")
+    except UnknownRunError:
+        await known_run(resources, run_id)
+    spread = {}
+    for each in (statistics or [])[:MOST_CURVES]:
+        if (distribution := await resources.storage.distribution(run_id, each.scheduler)) is not None:
+            spread[each.scheduler] = distribution
+    text = await asyncio.to_thread(run_report, found, statistics or [], paired or [], spread)
+    # A file to keep: shown in place it would need a security policy of its own for its style.
+    return HTMLResponse(text, headers={"Content-Disposition": f'attachment; filename="run-{run_id}.html"'})
 
 
 @router.get("/runs/{run_id}/tasks", summary="Tasks of a run", response_model=RowPage, responses={**responses(*_OF_RUN, UNUSABLE_INPUT), **CONTENT})

@@ -122,6 +122,7 @@ ROUTES: dict[str, Need] = {
     "GET /api/v1/run/timeline": READ,
     "GET /api/v1/run/trail": READ,
     "GET /api/v1/workloads": READ,
+    "GET /api/v1/runs/{run_id}/report": HEAVY,
     "GET /api/v1/policies": READ,
     "GET /api/v1/models": READ,
     "GET /api/v1/models/store": READ,

@@ -1,0 +1,38 @@
+/** A difference with its interval, on a scale that all rows of a table share. */
+import type { ReactNode } from "react";
+import type { Schemas } from "../../api/client";
+import { signed, type Unit } from "../../lib/format";
+
+export type PairedMetric = Schemas["PairedMetricAnswer"];
+
+/** The largest distance from zero that any of them reaches. */
+export function reach(metrics: readonly (PairedMetric | null | undefined)[]): number {
+  return Math.max(1e-12, ...metrics.map((metric) => (metric ? Math.max(Math.abs(metric.difference), Math.abs(metric.low ?? 0), Math.abs(metric.high ?? 0)) : 0)));
+}
+
+export function IntervalBar({ metric, most }: { readonly metric: PairedMetric | null | undefined; readonly most: number }): ReactNode {
+  if (!metric) return null;
+  const at = (value: number): number => 50 + (value / most) * 48;
+  const tone = metric.low === null || metric.high === null || (metric.low <= 0 && metric.high >= 0) ? "--muted" : metric.difference < 0 ? "--good" : "--bad";
+  return (
+    <svg className="interval" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
+      <line x1="50" x2="50" y1="0" y2="16" style={{ stroke: "var(--line-strong)" }} vectorEffect="non-scaling-stroke" />
+      {metric.low !== null && metric.high !== null ? (
+        <line x1={at(metric.low)} x2={at(metric.high)} y1="8" y2="8" style={{ stroke: `var(${tone})` }} strokeWidth="2" vectorEffect="non-scaling-stroke" />
+      ) : null}
+      <line x1={at(metric.difference)} x2={at(metric.difference)} y1="3" y2="13" style={{ stroke: `var(${tone})` }} strokeWidth="3" vectorEffect="non-scaling-stroke" />
+    </svg>
+  );
+}
+
+/** −1.2 s, and its interval below in words. */
+export function intervalText(metric: PairedMetric | null | undefined, unit: Unit): string {
+  if (!metric) return "–";
+  const own = signed(metric.difference, unit);
+  return metric.low === null || metric.high === null ? own : `${own} [${signed(metric.low, unit)}, ${signed(metric.high, unit)}]`;
+}
+
+export function pText(p: number | null | undefined): string {
+  if (p === null || p === undefined) return "–";
+  return p < 0.001 ? "<0.001" : p.toFixed(3);
+}
