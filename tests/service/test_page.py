@@ -46,6 +46,9 @@ async def test_the_page_itself_is_asked_for_anew(service: Running) -> None:
         assert answer.headers["content-encoding"] == "gzip"
         again = await service.client.get(path, headers={"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+        # What a browser keeps of the page is its own policy, and the answer that nothing has changed must not replace it.
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert "content-security-policy" not in again.headers
     for path in ("/bogus", "/assets/bogus.js", "/assets/..%2Findex.html", "/sources.sha256", "/live/more"):
         problem(await service.client.get(path), 404, "not-found")
 

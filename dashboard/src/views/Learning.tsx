@@ -329,13 +329,13 @@ function FeatureUse({ name, version }: { readonly name: string; readonly version
       <div className="bars">
         {entries.map(([feature, share]) => (
           <div key={feature} style={{ display: "contents" }}>
-            <span className="bar-label mono" title={feature}>
+            <span className="share-label mono" title={feature}>
               {feature}
             </span>
-            <span className="bar-track">
-              <span className="bar-fill" style={{ display: "block", width: `${(share / most) * 100}%` }} />
+            <span className="share-track">
+              <span className="share-fill" style={{ display: "block", width: `${(share / most) * 100}%` }} />
             </span>
-            <span className="bar-value">{format(share, "share")}</span>
+            <span className="share-value">{format(share, "share")}</span>
           </div>
         ))}
       </div>

@@ -47,13 +47,13 @@ function Bars({ entries, total }: { readonly entries: readonly (readonly [label:
     <div className="bars">
       {entries.map(([label, count]) => (
         <div key={label} style={{ display: "contents" }}>
-          <span className="bar-label" title={label}>
+          <span className="share-label" title={label}>
             {label}
           </span>
-          <span className="bar-track">
-            <span className="bar-fill" style={{ display: "block", width: `${total ? (count / total) * 100 : 0}%` }} />
+          <span className="share-track">
+            <span className="share-fill" style={{ display: "block", width: `${total ? (count / total) * 100 : 0}%` }} />
           </span>
-          <span className="bar-value">
+          <span className="share-value">
             {format(total ? count / total : null, "share")} <span className="muted">({whole(count)})</span>
           </span>
         </div>

@@ -15,7 +15,7 @@ export function IntervalBar({ metric, most }: { readonly metric: PairedMetric | 
   const at = (value: number): number => 50 + (value / most) * 48;
   const tone = metric.low === null || metric.high === null || (metric.low <= 0 && metric.high >= 0) ? "--muted" : metric.difference < 0 ? "--good" : "--bad";
   return (
-    <svg className="interval" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
+    <svg className="interval-bar" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
       <line x1="50" x2="50" y1="0" y2="16" style={{ stroke: "var(--line-strong)" }} vectorEffect="non-scaling-stroke" />
       {metric.low !== null && metric.high !== null ? (
         <line x1={at(metric.low)} x2={at(metric.high)} y1="8" y2="8" style={{ stroke: `var(${tone})` }} strokeWidth="2" vectorEffect="non-scaling-stroke" />

@@ -43,7 +43,9 @@ def secure(headers: list[tuple[bytes, bytes]], *, https: bool, private: bool) ->
             cached = True
     found = [each for each in headers if each[0] != b"content-security-policy"]
     found.extend(_ALWAYS)
-    found.append(_PAGE if kind.startswith(b"text/html") else _DATA)
+    if kind:
+        # "Not modified" has no content and so no kind: a policy on it would take the place of the one that a browser keeps with the page.
+        found.append(_PAGE if kind.startswith(b"text/html") else _DATA)
     if https:
         found.append(_SECURE)
     if private and not cached:
