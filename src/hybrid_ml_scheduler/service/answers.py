@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.decision import Candidate, Explanation
 from hybrid_ml_scheduler.live.contract import RunState, RunStatus
+from hybrid_ml_scheduler.service.conditional import Tagged, tagged_response
 from hybrid_ml_scheduler.service.resources import Resources
 from hybrid_ml_scheduler.service.schemas import LARGEST_ID, PAGE_MAX
 from hybrid_ml_scheduler.storage.drain import DrainState
@@ -34,13 +35,24 @@ def to_json(value: Any) -> bytes:
     return orjson.dumps(value, option=_OPTIONS)
 
 
-def json_response(value: Any, status: int = 200) -> Response:
-    """Return an answer. Values come from ourselves, so they are not checked again on their way out."""
-    return Response(to_json(value), status, media_type="application/json")
+def json_response(value: Any, status: int = 200, *, tagged: bool = False) -> Response:
+    """Return an answer. Values come from ourselves, so they are not checked again on their way out.
+
+    Parameters
+    ----------
+    value : Any
+    status : int
+    tagged : bool
+        Whether a client that has this answer already is told so instead.
+    """
+    content = to_json(value)
+    return raw_json(Tagged.of(content)) if tagged else Response(content, status, media_type="application/json")
 
 
-def raw_json(content: bytes) -> Response:
+def raw_json(content: bytes | Tagged) -> Response:
     """Return an answer that is JSON already."""
+    if isinstance(content, Tagged):
+        return tagged_response(content, "application/json")
     return Response(content, media_type="application/json")
 
 

@@ -39,6 +39,8 @@ _TAGS = [
     {"name": "health", "description": "For those who watch over the service."},
     {"name": "pages", "description": "For people."},
 ]
+_CONDITIONAL = {"history", "runs", "policies and models"}
+"""Tags of operations whose answers have an ETag."""
 
 
 def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: MakeEngine = live_engine, insecure: bool = False) -> FastAPI:
@@ -57,10 +59,13 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings, observability, start=start, make_engine=make_engine) as resources:
-            app.state.resources = resources
-            async with guarded.running(resources.storage.database, observability.metrics.rejected):
-                yield
+        try:
+            async with open_resources(settings, observability, start=start, make_engine=make_engine) as resources:
+                app.state.resources = resources
+                async with guarded.running(resources.storage.database, observability.metrics.rejected):
+                    yield
+        finally:
+            await observability.end()
 
     app = FastAPI(
         title=TITLE,
@@ -101,8 +106,10 @@ def _openapi(app: FastAPI) -> dict[str, object]:
         components.update(problem.pop("$defs", {}))
         components["Problem"] = problem
         for operations in found["paths"].values():
-            for operation in operations.values():
+            for method, operation in operations.items():
                 answers = operation["responses"]
+                if method == "get" and _CONDITIONAL & set(operation.get("tags", ())):
+                    answers["304"] = {"description": "Nothing has changed since the answer whose ETag stands in If-None-Match."}
                 if "HTTPValidationError" in str(answers.get("422")):
                     answers["422"] = problems.responses(problems.INVALID_REQUEST)[422]
         describe_security(found)

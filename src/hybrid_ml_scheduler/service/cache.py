@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from hybrid_ml_scheduler.service.conditional import Tagged
 from hybrid_ml_scheduler.service.observability.context import REQUEST
-from hybrid_ml_scheduler.service.observability.metrics import Metrics
+from hybrid_ml_scheduler.service.observability.watching import Observability
 from hybrid_ml_scheduler.storage.cache import Sharing
 from hybrid_ml_scheduler.storage.service import SimulationDataService
 
-GROUP = "answers"
+GROUP = "tagged answers"
 
 
 class AnswerCache:
@@ -23,17 +24,17 @@ class AnswerCache:
     ----------
     storage : SimulationDataService
     sharing : Sharing
-    metrics : Metrics
+    observability : Observability
         Told what was there and what was not.
     """
 
-    def __init__(self, storage: SimulationDataService, sharing: Sharing, metrics: Metrics) -> None:
+    def __init__(self, storage: SimulationDataService, sharing: Sharing, observability: Observability) -> None:
         self.storage = storage
         self.sharing = sharing
-        self._metrics = metrics
-        self._under_way: dict[str, asyncio.Task[bytes]] = {}
+        self._observability = observability
+        self._under_way: dict[str, asyncio.Task[Tagged]] = {}
 
-    async def answer(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def answer(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> Tagged:
         """Return an answer that is kept, or ask.
 
         Parameters
@@ -47,7 +48,7 @@ class AnswerCache:
         found = await self.sharing.get(GROUP, key)
         self._note(name, found is not None)
         if found is not None:
-            return found
+            return Tagged.unpacked(found)
         task = self._under_way.get(key)
         if task is None:
             task = asyncio.create_task(self._ask(key, ask))
@@ -58,20 +59,21 @@ class AnswerCache:
 
     def _note(self, name: str, hit: bool) -> None:
         result = "hit" if hit else "miss"
-        self._metrics.cached(name, result)
+        self._observability.metrics.cached(name, result)
         request = REQUEST.get()
         if request is not None:
             request.cache = result
 
-    def _finished(self, key: str, task: asyncio.Task[bytes]) -> None:
+    def _finished(self, key: str, task: asyncio.Task[Tagged]) -> None:
         self._under_way.pop(key, None)
         if not task.cancelled():
             # Looked at here, in case everybody who asked has hung up.
             task.exception()
 
-    async def _ask(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> bytes:
-        found = await ask()
-        await self.sharing.set(GROUP, key, found)
+    async def _ask(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> Tagged:
+        with self._observability.span("ask"):
+            found = Tagged.of(await ask())
+        await self.sharing.set(GROUP, key, found.packed())
         return found
 
     async def forget(self) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import orjson
 from starlette.responses import Response, StreamingResponse
 
+from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.core.errors import InputError
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.service.answers import raw_json, to_json
+from hybrid_ml_scheduler.service.conditional import headers_of, tag_of, unchanged
 from hybrid_ml_scheduler.service.resources import Resources
 from hybrid_ml_scheduler.storage.repositories import Page
 from hybrid_ml_scheduler.storage.schema import STREAM_NAMES
@@ -100,8 +102,14 @@ async def _stream(resources: Resources, stream: Stream, run_id: int | None, sche
             await known_run(resources, run_id)
     # What arrives from now on is not part of it: a run that is faster than its reader would never end.
     end_seq = newest.rows[0][1] + 1 if newest.rows else 0
+    # Rows never change; the oldest may have been deleted.
+    oldest = await resources.storage.following(stream, run_id, 0, 1, scheduler) if run_id is not None and end_seq else newest
+    ends = f"{oldest.rows[0][1] if oldest.rows else 0} {end_seq}"
+    tag = tag_of(*(part.encode(errors="surrogatepass") for part in (__version__, stream, str(run_id), scheduler or "", form, ends)))
+    if (known := unchanged(tag)) is not None:
+        return known
     name = f"{stream}-{run_id}.{form}" if run_id is not None else f"{stream}.{form}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', **headers_of(tag)}
     return StreamingResponse(_lines(resources, stream, run_id, scheduler, form, end_seq), media_type=_MEDIA_TYPES[form], headers=headers)
 
 

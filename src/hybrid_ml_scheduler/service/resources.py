@@ -155,7 +155,7 @@ async def open_resources(
             controller=controller,
             feed=feed,
             connections=ConnectionManager(settings, process_id),
-            answers=AnswerCache(storage, sharing, observability.metrics),
+            answers=AnswerCache(storage, sharing, observability),
             observability=observability,
             process_id=process_id,
         )

@@ -82,8 +82,9 @@ class Database:
     @asynccontextmanager
     async def _session(self, *, writes: bool) -> AsyncIterator[AsyncSession]:
         try:
-            async with AsyncSession(self._engine(writes=writes), expire_on_commit=False) as session, session.begin():
-                yield session
+            with self.observer.span("database write" if writes else "database read"):
+                async with AsyncSession(self._engine(writes=writes), expire_on_commit=False) as session, session.begin():
+                    yield session
         except Exception as error:
             ours = self.dialect.translate(error)
             if isinstance(ours, StorageBusyError):

@@ -12,8 +12,8 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
@@ -185,11 +185,22 @@ class Drainer:
         self.superseded.discard(run_id)
         self._settled.discard(run_id)
 
-    def expect(self, run_id: int, positions: Mapping[Stream, int]) -> None:
-        """Let the trace at hand, if there is one, go on when the rows up to these are written."""
+    @contextmanager
+    def expected(self, run_id: int, ends: Callable[[], Mapping[Stream, int]]) -> Iterator[None]:
+        """Let the trace at hand, if there is one, go on when rows up to these are written, unless keeping them fails."""
         place = self.database.observer.place()
-        if place is not None:
-            self._expected.setdefault(run_id, deque(maxlen=_MOST_EXPECTED)).append((positions, place))
+        if place is None:
+            yield
+            return
+        entry = (ends(), place)
+        waiting = self._expected.setdefault(run_id, deque(maxlen=_MOST_EXPECTED))
+        waiting.append(entry)
+        try:
+            yield
+        except BaseException:
+            with suppress(ValueError):
+                waiting.remove(entry)
+            raise
 
     def _arriving(self, run_id: int, behind: Mapping[Stream, Position]) -> list[Place]:
         """Return the traces whose rows are all before some positions."""

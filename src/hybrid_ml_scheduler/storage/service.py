@@ -19,7 +19,7 @@ from hybrid_ml_scheduler.core.streams import Columns, ResultSink, RunBatch, Stre
 from hybrid_ml_scheduler.storage.aggregates import Totals
 from hybrid_ml_scheduler.storage.analysis import AnalysisRepository, Paired, Placements, curve
 from hybrid_ml_scheduler.storage.check import CheckReport, check
-from hybrid_ml_scheduler.storage.chunk import features_array, to_columns
+from hybrid_ml_scheduler.storage.chunk import count_rows, features_array, to_columns
 from hybrid_ml_scheduler.storage.database import Database
 from hybrid_ml_scheduler.storage.drain import Drainer, DrainState
 from hybrid_ml_scheduler.storage.journal import Journal, JournalStore, SavedState
@@ -204,8 +204,12 @@ class JournalSink(ResultSink):
 
     async def write(self, batch: RunBatch) -> None:
         """Keep a batch."""
-        await asyncio.get_running_loop().run_in_executor(self._executor, self.journal.append, batch)
-        self.drainer.expect(self.journal.run_id, self.journal.positions())
+        with self.drainer.expected(self.journal.run_id, lambda: self._ends(batch)):
+            await asyncio.get_running_loop().run_in_executor(self._executor, self.journal.append, batch)
+
+    def _ends(self, batch: RunBatch) -> dict[Stream, int]:
+        """Return how many rows of each stream will be kept with this batch."""
+        return {stream: kept + count_rows(stream, batch.columns(stream)) for stream, kept in self.journal.positions().items()}
 
     def positions(self) -> dict[Stream, int]:
         """Return how many rows of each stream are kept."""

@@ -22,7 +22,7 @@ _NAMED = re.compile(
 )
 _SCHEME = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_QUERY = re.compile(r"(?P<path>(?:^|[\s\"'])/[^\s\"'?]*)\?[^\s\"']+")
+_QUERY = re.compile(r"(?P<path>(?:[A-Za-z][A-Za-z0-9+.-]*:/|(?<=[\s\"'])|^)/[^\s\"'?]*)\?[^\s\"']+")
 
 
 def secrets_of(settings: BaseSettings) -> list[str]:

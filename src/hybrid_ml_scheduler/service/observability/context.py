@@ -16,6 +16,8 @@ class RequestContext:
     ----------
     request_id : str
         Printable, at most 64 characters.
+    if_none_match : str or None
+        The header of this name.
 
     Attributes
     ----------
@@ -28,10 +30,11 @@ class RequestContext:
         ``hit`` or ``miss``, if the cache of answers was asked.
     """
 
-    __slots__ = ("cache", "request_id", "sql_s", "statements", "trace_id")
+    __slots__ = ("cache", "if_none_match", "request_id", "sql_s", "statements", "trace_id")
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, if_none_match: str | None = None) -> None:
         self.request_id = request_id
+        self.if_none_match = if_none_match
         self.trace_id: str | None = None
         self.sql_s = 0.0
         self.statements = 0

@@ -20,7 +20,7 @@ _DECISION_BOUNDS_S = (1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4
 _TRAINING_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STATEMENTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
-ANSWERS = frozenset({"rows", "comparative", "statistics", "windows", "compare"})
+ANSWERS = frozenset({"rows", "comparative", "statistics", "windows", "compare", "paired", "differences", "distribution"})
 """Kinds of answers that are cached, by the first word of their key."""
 
 

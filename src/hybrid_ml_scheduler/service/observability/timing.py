@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,6 +12,9 @@ from hybrid_ml_scheduler.service.observability.context import REQUEST, RequestCo
 from hybrid_ml_scheduler.service.observability.failures import RecentFailures
 from hybrid_ml_scheduler.service.observability.metrics import OTHER, Metrics
 from hybrid_ml_scheduler.service.observing_settings import ObservabilitySettings
+
+if TYPE_CHECKING:
+    from hybrid_ml_scheduler.service.observability.tracing import Tracing
 
 _ACCESS = logging.getLogger("hybrid_ml_scheduler.access")
 _SLOW = logging.getLogger("hybrid_ml_scheduler.slow")
@@ -41,21 +44,30 @@ class Timing:
     settings : ObservabilitySettings
     metrics : Metrics
     failures : RecentFailures
+    tracing : Tracing or None
+        None if traces are off.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: ObservabilitySettings, metrics: Metrics, failures: RecentFailures) -> None:
+    def __init__(self, app: ASGIApp, *, settings: ObservabilitySettings, metrics: Metrics, failures: RecentFailures, tracing: Tracing | None) -> None:
         self.app = app
         self._settings = settings
         self._metrics = metrics
         self._failures = failures
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == b"x-correlation-id"), None)
-        request = RequestContext(request_id_of(given))
+        given = condition = None
+        for name, value in scope["headers"]:
+            if name == b"x-correlation-id":
+                given = value
+            elif name == b"if-none-match":
+                # Several such headers are one list.
+                condition = value.decode("latin-1") if condition is None else f"{condition},{value.decode('latin-1')}"
+        request = RequestContext(request_id_of(given), condition)
         scope[SCOPE_KEY] = request
         token = REQUEST.set(request)
         try:
@@ -69,6 +81,7 @@ class Timing:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request: RequestContext) -> None:
         began_s = time.perf_counter()
         status, time_s = 0, 0.0
+        trace_header: bytes | None = None
 
         async def timed(message: Message) -> None:
             nonlocal status, time_s
@@ -80,12 +93,24 @@ class Timing:
                     (b"x-correlation-id", request.request_id.encode()),
                     (b"server-timing", server_timing(time_s, request)),
                 ]
+                if trace_header is not None:
+                    headers.append((b"traceresponse", trace_header))
                 message = {**message, "headers": headers}
             await send(message)
 
         self._metrics.in_progress.inc()
         try:
-            await self.app(scope, receive, timed)
+            if self._tracing is None:
+                await self.app(scope, receive, timed)
+            else:
+                with self._tracing.request(scope, request) as span:
+                    trace_header = self._tracing.header(span)
+                    try:
+                        await self.app(scope, receive, timed)
+                    except Exception:
+                        self._tracing.answered(span, route_of(scope), status or 500, request)
+                        raise
+                    self._tracing.answered(span, route_of(scope), status, request)
         except Exception:
             if not status:
                 status, time_s = 500, time.perf_counter() - began_s

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
-from hybrid_ml_scheduler.core.observing import Observer
+from hybrid_ml_scheduler.core.observing import Attributes, Observer, Place
 from hybrid_ml_scheduler.service.observability.cleaning import Cleaner, secrets_of
+from hybrid_ml_scheduler.service.observability.compression import Compression
 from hybrid_ml_scheduler.service.observability.failures import RecentFailures
 from hybrid_ml_scheduler.service.observability.metrics import Metrics
 from hybrid_ml_scheduler.service.observability.sampling import Sampler
@@ -20,6 +22,11 @@ from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from hybrid_ml_scheduler.service.observability.tracing import Tracing
+
+_END_S = 2.0
+"""How long the end of the service waits for a collector of traces."""
 
 
 class Observability(Observer):
@@ -33,6 +40,8 @@ class Observability(Observer):
     ----------
     metrics : Metrics
     failures : RecentFailures
+    tracing : Tracing or None
+        None if traces are off: then nothing that makes them is imported.
     sampler : Sampler or None
         None before the application has started.
     """
@@ -42,6 +51,7 @@ class Observability(Observer):
         self.metrics = Metrics()
         self.failures = RecentFailures(Cleaner(secrets_of(settings)).line)
         self.sampler: Sampler | None = None
+        self.tracing = _tracing(settings)
         self.pools: dict[str, AsyncEngine] = {}
         self._resources: Watched | None = None
         self.metrics.registry.register(StateCollector(self.metrics, lambda: self._resources, self.pools))
@@ -60,12 +70,37 @@ class Observability(Observer):
             self.failures.detach()
             self._resources = None
 
+    async def end(self) -> None:
+        """Hand over the traces that wait, if their collector takes them in time."""
+        if self.tracing is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.to_thread(self.tracing.end), _END_S)
+
     # What the layers below say.
+
+    def span(self, name: str, attributes: Attributes | None = None) -> AbstractContextManager[None]:
+        """See `Observer`."""
+        return super().span(name) if self.tracing is None else self.tracing.span(name, attributes)
+
+    def place(self) -> Place | None:
+        """See `Observer`."""
+        return None if self.tracing is None else self.tracing.place()
+
+    def span_of(self, name: str, places: Sequence[Place], attributes: Attributes | None = None) -> AbstractContextManager[None]:
+        """See `Observer`."""
+        return super().span_of(name, places) if self.tracing is None else self.tracing.span_of(name, places, attributes)
 
     def opened_pool(self, pool: str, engine: AsyncEngine) -> None:
         """See `Observer`."""
         self.pools[pool] = engine
         watch(engine, pool, self.metrics, self.settings.slow_query_s)
+        if self.tracing is not None:
+            self.tracing.opened_pool(engine)
+
+    def opened_redis(self, client: Any) -> None:
+        """See `Observer`."""
+        if self.tracing is not None:
+            self.tracing.opened_redis(client)
 
     def database_busy(self) -> None:
         """See `Observer`."""
@@ -80,12 +115,21 @@ class Observability(Observer):
         self.metrics.trained(policy, time_s, outcome)
 
 
+def _tracing(settings: ServiceSettings) -> Tracing | None:
+    if settings.traces == "off":
+        return None
+    from hybrid_ml_scheduler.service.observability.tracing import Tracing
+
+    return Tracing(settings)
+
+
 def install(app: FastAPI, settings: ServiceSettings) -> Observability:
-    """Watch an application; called after every other middleware was added, so that this one stands around them all.
+    """Watch an application, and compress what it answers; called after every other middleware was added, so that these stand around them all.
 
     The application's ``state.observability`` is what limiters and others tell what they do, such as ``metrics.rejected("control")``.
     """
     observability = Observability(settings)
     app.state.observability = observability
-    app.add_middleware(Timing, settings=settings, metrics=observability.metrics, failures=observability.failures)
+    app.add_middleware(Compression, least_bytes=int(settings.gzip_min_kb * 1e3))
+    app.add_middleware(Timing, settings=settings, metrics=observability.metrics, failures=observability.failures, tracing=observability.tracing)
     return observability

@@ -36,7 +36,7 @@ router = APIRouter(prefix="/api/v1", tags=["policies and models"])
 @router.get("/policies", summary="Policies that can be named", response_model=PolicyList)
 async def policies() -> Response:
     """Usual ones; every other composition order[+backfill][+placement][+split] of their parts can be named too."""
-    return json_response(await asyncio.to_thread(_policies))
+    return json_response(await asyncio.to_thread(_policies), tagged=True)
 
 
 def _policies() -> dict[str, Any]:
@@ -82,13 +82,13 @@ async def models(resources: Found, run_id: RunIdQuery = None, before: BeforeQuer
         }
         for row in found
     ]
-    return json_response({"models": entries, "next": found[-1].id if len(found) == limit else None})
+    return json_response({"models": entries, "next": found[-1].id if len(found) == limit else None}, tagged=True)
 
 
 @router.get("/models/store", summary="Models of the model store", response_model=StoredModelList)
 async def stored_models(resources: Found) -> Response:
     """All versions of all models that policies can use, those that come with the program included."""
-    return json_response(await asyncio.to_thread(_stored, _store(resources)))
+    return json_response(await asyncio.to_thread(_stored, _store(resources)), tagged=True)
 
 
 def _store(resources: Resources) -> ModelStore:

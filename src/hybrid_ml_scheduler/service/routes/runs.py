@@ -79,7 +79,9 @@ async def runs(resources: Found, before: BeforeQuery = None, limit: LimitQuery =
         found = [run for run in await asyncio.to_thread(resources.storage.local_runs) if wanted(run)]
         source = "journal"
     page = found[:limit]
-    return json_response({"runs": [run.to_dict() for run in page], "next": page[-1].id if len(found) >= limit and page else None, "source": source})
+    return json_response(
+        {"runs": [run.to_dict() for run in page], "next": page[-1].id if len(found) >= limit and page else None, "source": source}, tagged=True
+    )
 
 
 def _newer_than(resources: Resources, run_id: int) -> list[StoredRun]:
@@ -94,7 +96,7 @@ async def run(resources: Found, run_id: RunIdPath) -> Response:
         found = StoredRun.from_dict(await asyncio.to_thread(resources.storage.journals.description, run_id))
     else:
         found = await resources.storage.run(run_id)
-    return json_response(found.to_dict())
+    return json_response(found.to_dict(), tagged=True)
 
 
 @router.get(
