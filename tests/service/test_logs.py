@@ -143,6 +143,7 @@ def test_secrets_in_settings_are_known_by_their_values(tmp_path: Path) -> None:
         ("GET /ws?token=abc&x=1 HTTP/1.1", "GET /ws?*** HTTP/1.1"),
         ("amqp://me:word@host/x", "amqp://***@host/x"),
         ("signed eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc-_d", "signed ***"),
+        (f"key hms_0123456789ab_{'x' * 43} came", "key *** came"),
         ("nothing to hide: 12 tasks/s at 3", "nothing to hide: 12 tasks/s at 3"),
     ],
 )

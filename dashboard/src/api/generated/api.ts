@@ -3067,6 +3067,13 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -3249,6 +3256,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["Comparative"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -3887,6 +3901,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ComparedRuns"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -3974,6 +3995,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["PairedRuns"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -4330,6 +4358,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["TrainedModelPage"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -4404,6 +4439,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["StoredModelList"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -4464,6 +4506,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["FeatureUse"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -4762,6 +4811,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["PolicyList"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -5016,6 +5072,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Timeline"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -5081,6 +5144,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Trail"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -5143,6 +5213,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["RunPage"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -5220,6 +5297,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["Run"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -5310,6 +5394,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Differences"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -5398,6 +5489,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["DistributionAnswer"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -5492,6 +5590,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Divergence"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -5577,6 +5682,13 @@ export interface operations {
                 content: {
                     readonly "text/html": string;
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -5675,6 +5787,13 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -5768,6 +5887,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ScheduleAnswer"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -5856,6 +5982,13 @@ export interface operations {
                 content: {
                     readonly "application/json": readonly components["schemas"]["Statistics"][];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -5952,6 +6085,13 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -6039,6 +6179,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["TaskDetail"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -6130,6 +6277,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["ExplanationAnswer"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -6228,6 +6382,13 @@ export interface operations {
                     readonly "text/csv": string;
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -6320,6 +6481,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["WindowPage"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
@@ -6677,6 +6845,13 @@ export interface operations {
                     readonly "application/json": components["schemas"]["WorkloadList"];
                 };
             };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {
                 headers: {
@@ -6926,6 +7101,13 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["UploadList"];
                 };
+            };
+            /** @description Nothing has changed since the answer whose ETag stands in If-None-Match. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Who is asking?. Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session). */
             readonly 401: {

@@ -22,6 +22,7 @@ _NAMED = re.compile(
 )
 _SCHEME = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_KEY = re.compile(r"\bhms_[0-9a-f]{12}_[A-Za-z0-9_-]{20,}")
 _QUERY = re.compile(r"(?P<path>(?:[A-Za-z][A-Za-z0-9+.-]*:/|(?<=[\s\"'])|^)/[^\s\"'?]*)\?[^\s\"']+")
 
 
@@ -60,7 +61,7 @@ class Cleaner:
         text = _USER_PART.sub(rf"\g<scheme>{HIDDEN}@", text)
         text = _NAMED.sub(rf"\g<name>\g<sign>{HIDDEN}", text)
         text = _SCHEME.sub(rf"\g<scheme> {HIDDEN}", text)
-        text = _JWT.sub(HIDDEN, text)
+        text = _KEY.sub(HIDDEN, _JWT.sub(HIDDEN, text))
         return _QUERY.sub(rf"\g<path>?{HIDDEN}", text)
 
     def line(self, text: str) -> str:
