@@ -117,6 +117,44 @@ def check(service: ServiceProcess) -> dict[str, object]:
     return dict(found)
 
 
+def test_it_ends_in_time_while_the_database_hangs(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    """Its sessions neither answer nor break. What is on its way into the database then goes there after the next start."""
+    url = own_postgres.url("runs")
+    with ServiceProcess(tmp_path, database_url=url, **QUICK) as service:
+        service.start("--no-start")
+        service.post("/api/start", asked(FEW, 21_006))
+        with Watcher(service) as watcher:
+            service.goes_on()
+            drained(service)
+            hung = asyncio.run(stopped_sessions(own_postgres))
+            try:
+                service.goes_on(500)
+                began_s = time.monotonic()
+                # With code 1 it says that it could not end in order; it must end all the same.
+                assert service.end(signal.SIGTERM) in (0, 1)
+                assert time.monotonic() - began_s < 30  # HMS_SHUTDOWN_TIMEOUT_S is 8
+            finally:
+                for process_id in hung:
+                    os.kill(process_id, signal.SIGCONT)
+            service.start("--no-start")
+            drained(service)
+            service.goes_on()
+            assert service.end(signal.SIGTERM) == 0
+        every_task_once(service, watcher, url, f"{len(hung)} sessions of the database hung", 0)
+
+
+async def stopped_sessions(server: PostgresServer) -> list[int]:
+    """Stop the processes behind all sessions of the service, without ending them."""
+    sessions = Sessions(server)
+    try:
+        found = await (await sessions.connect()).fetch(f"SELECT pid FROM pg_stat_activity WHERE {OURS}")
+    finally:
+        await sessions.close()
+    for row in found:
+        os.kill(row["pid"], signal.SIGSTOP)
+    return [row["pid"] for row in found]
+
+
 class Sessions:
     """Another client of the server, with as many sessions as it can get."""
 

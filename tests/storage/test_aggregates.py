@@ -119,6 +119,20 @@ def test_a_scheduler_that_was_not_given_a_task_does_not_lose_it() -> None:
     assert compared["greedy", TOTAL_WINDOW].compared == 6
 
 
+def test_a_task_that_nobody_finished_has_no_regret() -> None:
+    """As every run that is stopped leaves some behind; warnings of NumPy are errors here."""
+    frame = results_frame(3, ("greedy", "oracle"))
+    nobody = pl.col("task_id") == 1
+    unfinished = [pl.when(nobody).then(None).otherwise(pl.col(name)).alias(name) for name in ("start_s", "finish_s")]
+    status = pl.when(nobody).then(pl.lit("withdrawn")).otherwise(pl.col("status")).alias("status")
+    compared = Pending().after(frame.with_columns(status, *unfinished), WINDOW_S)[1]
+    assert compared["greedy", TOTAL_WINDOW].compared == compared["oracle", TOTAL_WINDOW].compared == 3
+    # Two of the three were finished by somebody, and won.
+    assert compared["greedy", TOTAL_WINDOW].wins + compared["oracle", TOTAL_WINDOW].wins == 2
+    assert compared["oracle", TOTAL_WINDOW].regret_n == int((frame.filter(scheduler="oracle", status="finished")["task_id"] != 1).sum())
+    assert compared["oracle", TOTAL_WINDOW].regret_sum_s == 0.0
+
+
 def test_rows_survive_the_table() -> None:
     found, _ = in_batches(results_frame(20), [])
     totals = found["greedy", TOTAL_WINDOW]

@@ -31,6 +31,7 @@ OUT_OF_TIME = 1
 
 _BACKLOG = 1_024
 _PING_EVERY_S = 20.0
+_LONG_START_S = 10.0
 
 
 class _Server(uvicorn.Server):
@@ -120,12 +121,19 @@ async def serve(settings: ServiceSettings, log: Log, *, start: bool = True, open
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _end, server, settings)
     with contextlib.closing(bind(settings)) as listener:
+        late = loop.call_later(_LONG_START_S, ask_for_patience)
         async with app.router.lifespan_context(app):
+            late.cancel()
             log.follow(lambda: app.state.resources.controller.status().run_id)
             say(app.state.resources.controller.status().run_id, address_of(listener), settings, app.state.security.access.mode)
             if open_browser:
                 await asyncio.to_thread(show, address_of(listener))
             await server.serve(sockets=[listener])
+
+
+def ask_for_patience() -> None:
+    """Say why nothing is to be seen yet."""
+    _LOG.warning("still starting: after an installation or an update the simulator is compiled, once, which takes about a minute")
 
 
 def _end(server: uvicorn.Server, settings: ServiceSettings) -> None:

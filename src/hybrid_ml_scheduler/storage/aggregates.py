@@ -245,7 +245,10 @@ def _compare(complete: pl.DataFrame, window_s: float) -> dict[Key, Totals]:
         own = response[:, column]
         won = (own == best) & np.isfinite(own)
         both = np.isfinite(own) & np.isfinite(oracle) if oracle is not None else np.zeros(len(own), dtype=bool)
-        regret = np.where(both, own - oracle, 0.0) if oracle is not None else np.zeros(len(own))
+        regret = np.zeros(len(own))
+        if oracle is not None:
+            # A task that neither finished has no difference: infinity minus infinity is no number.
+            np.subtract(own, oracle, out=regret, where=both)
         for key, rows in _by_window(window, present[:, column]):
             found[name, key] = Totals(
                 compared=len(rows), wins=int(won[rows].sum()), regret_n=int(both[rows].sum()), regret_sum_s=float(regret[rows].sum())
