@@ -70,7 +70,7 @@ def test_pytest_that_gives_up_without_counting_is_a_failure(tools: dict[str, obj
 
 def test_long_tests_run_only_when_asked_for(tools: dict[str, object]) -> None:
     last_line([])
-    assert "not long" in tools["calls"][-1][1]
+    assert "not e2e and not long" in tools["calls"][-1][1]
     last_line(["--long"])
     assert "not long" not in tools["calls"][-1][1]
 
@@ -89,3 +89,23 @@ def test_outside_a_checkout_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
     result = CliRunner().invoke(app, ["test"])
     assert isinstance(result.exception, Exception)
     assert "needs a checkout" in str(result.exception)
+
+
+def test_the_page_in_a_browser_is_tested_only_when_asked_for(tools: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    tools["counts"] = COUNTS.replace('errors="1" failures="2"', 'errors="0" failures="0"')
+    last_line([])
+    (without,) = [command for name, command, _ in tools["calls"] if name == "pytest"]
+    assert "not e2e and not long" in without
+    monkeypatch.setenv("HMS_CHROMIUM", "/usr/bin/chromium")
+    assert last_line(["--e2e", "--long"])[:2] == (0, "38 passed, 0 failed, 6 skipped")
+    everything, browser = [command for name, command, _ in tools["calls"] if name == "pytest"][1:]
+    assert "not e2e" in everything
+    assert browser[-3:] == ["-m", "e2e", "tests/e2e"]
+
+
+def test_without_a_browser_it_says_what_is_missing(tools: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HMS_CHROMIUM", raising=False)
+    monkeypatch.setattr(testing.shutil, "which", lambda name: None)
+    result = CliRunner().invoke(app, ["test", "--e2e"])
+    assert "expected apt-get install chromium" in str(result.exception)
+    assert tools["calls"] == []

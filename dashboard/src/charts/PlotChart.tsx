@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { format, UNKNOWN, type Unit } from "../lib/format";
+import { format, tickText, TIME_STEPS_S, UNKNOWN, type Unit } from "../lib/format";
 import { color, useColors } from "../lib/theme";
 import { savePng } from "./png";
 import { SaveButton } from "./SaveButton";
@@ -76,8 +76,8 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
           },
         },
         axes: [
-          { ...axis, size: xLabel ? 38 : 24, gap: 4, values: (_, ticks) => ticks.map((tick) => format(tick, xUnit)), ...(xLabel ? { label: xLabel, labelSize: 14, labelFont: font, labelGap: 0 } : {}) },
-          { ...axis, size: 56, gap: 4, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick, unit))) },
+          { ...axis, ...(xUnit === "s" ? { incrs: [...TIME_STEPS_S] } : {}), space: 64, size: xLabel ? 38 : 24, gap: 4, values: (_, ticks) => ticks.map((tick) => tickText(tick, xUnit)), ...(xLabel ? { label: xLabel, labelSize: 14, labelFont: font, labelGap: 0 } : {}) },
+          { ...axis, ...(unit === "s" && !logarithmic ? { incrs: [...TIME_STEPS_S] } : {}), size: 56, gap: 4, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : tickText(tick, unit))) },
         ],
         series: [
           {},

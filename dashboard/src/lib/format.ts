@@ -90,6 +90,25 @@ export function format(value: Number, unit: Unit): string {
   return suffix ? `${number}${THIN}${suffix}` : number;
 }
 
+/** A number at an axis: what is there to be read is round, so zeros at its end say nothing. */
+export function tickText(value: Number, unit: Unit): string {
+  const [number, suffix] = parts(value, unit);
+  const short = number.includes(".") ? number.replace(/\.?0+$/, "") : number;
+  return suffix ? `${short}${THIN}${suffix}` : short;
+}
+
+/** Seconds at a logarithmic axis, which has powers of ten: 10 ms, 100 s, 1 ks. */
+export function decadeText(seconds: number): string {
+  const [factor, unit] = seconds < 0.9995e-3 ? [1e6, "µs"] : seconds < 0.9995 ? [1e3, "ms"] : seconds < 999.5 ? [1, "s"] : [1e-3, "ks"];
+  return `${Number((seconds * factor).toPrecision(3))}${THIN}${unit}`;
+}
+
+/** Steps between ticks that are round in the unit that they are written in. */
+export const TIME_STEPS_S: readonly number[] = [
+  1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600,
+  7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 432_000, 864_000, 1_728_000, 4_320_000, 8_640_000,
+];
+
 /** With a sign, for differences; the sign of nothing is ±. */
 export function signed(value: Number, unit: Unit): string {
   if (!known(value)) return UNKNOWN;

@@ -102,9 +102,8 @@ function Lane({ lane, series, errors, stale }: { readonly lane: LaneLearning; re
   ];
   return (
     <>
-      <Panel title={lane.policy} className="w12" stale={stale}>
+      <Panel title={lane.policy} className="w12" stale={stale} actions={<span className="mono muted">{lane.model}</span>}>
         <Stats>
-          <Stat label="Model" text={<span className="mono">{lane.model}</span>} />
           <Stat label="Decides" text={lane.decides === "model" ? "model" : deciderName(lane.decides)} tone={lane.decides === "model" ? "good" : "warn"} help="Who takes the decisions at this moment: the model, or the rule behind it with the reason." />
           <Stat label="Outcomes" value={lane.outcomes} unit="count" help="Parts of finished tasks whose true time was compared with the prediction." />
           <Stat label="Typical error" value={factor(lane.log_error)} unit="factor" help="exp of the running mean (each outcome counts 1 %) of |log(predicted ÷ true)|: by which factor predictions are off, typically. 1 × is perfect." />
@@ -134,7 +133,10 @@ function Lane({ lane, series, errors, stale }: { readonly lane: LaneLearning; re
   );
 }
 
+const FEW = 12;
+
 function Trainings({ trainings, error }: { readonly trainings: readonly Training[]; readonly error: string | null }): ReactNode {
+  const [all, setAll] = useState(false);
   const columns: Column<Training>[] = [
     { key: "at", label: "At task", number: true, cell: (row) => whole(row.at_tasks), sort: (row) => row.at_tasks },
     { key: "time", label: "Simulated", cell: (row) => clock(row.time_s), sort: (row) => row.time_s, wideOnly: true },
@@ -158,13 +160,19 @@ function Trainings({ trainings, error }: { readonly trainings: readonly Training
     { key: "held_out", label: "Held out", number: true, help: "Outcomes that both errors were measured on; with fewer than 20 nothing is measured.", cell: (row) => whole(row.held_out), sort: (row) => row.held_out, wideOnly: true },
   ];
   return (
-    <Panel title="Trainings of this run" className="w12" flush help="What each training of the run at hand brought, on outcomes that it had not seen; the newest 50.">
+    <Panel
+      title="Trainings of this run"
+      className="w12"
+      flush
+      help="What each training of the run at hand brought, on outcomes that it had not seen; the newest 50."
+      actions={trainings.length > FEW ? <Button onClick={() => setAll(!all)}>{all ? `Newest ${FEW}` : `All ${trainings.length}`}</Button> : undefined}
+    >
       {error ? (
         <div className="banner banner-bad" role="alert">
           The last training failed, and the model in use stayed: {error}
         </div>
       ) : null}
-      <Table caption="Trainings" columns={columns} rows={[...trainings].reverse()} rowKey={(row) => `${row.policy} ${row.at_tasks} ${row.model}`} empty="There has been no training in this run yet." />
+      <Table caption="Trainings" columns={columns} rows={[...trainings].reverse().slice(0, all ? trainings.length : FEW)} rowKey={(row) => `${row.policy} ${row.at_tasks} ${row.model}`} empty="There has been no training in this run yet." />
     </Panel>
   );
 }
@@ -207,6 +215,8 @@ function Registry(): ReactNode {
   );
 }
 
+const NEWEST_VERSIONS = 3;
+
 type Stored = Schemas["StoredModelEntry"];
 
 function Store(): ReactNode {
@@ -214,9 +224,22 @@ function Store(): ReactNode {
   const session = useSession();
   const [wanted, setWanted] = useParam("model", "");
   const [busy, setBusy] = useState<string | null>(null);
-  const models = found.data?.models ?? [];
+  const models = useMemo(() => found.data?.models ?? [], [found.data]);
   const chosen = models.find((row) => `${row.name}@${row.version}` === wanted) ?? models.find((row) => row.in_use && row.name === "hybrid_ml-divisible") ?? models.find((row) => row.in_use) ?? null;
   const may = mayControl(session);
+  const [all, setAll] = useParam("versions", "");
+  // Retraining makes many versions; of each name the newest few are of interest, and what is in use.
+  const newest = useMemo(() => {
+    const seen = new Map<string, number>();
+    return [...models]
+      .sort((first, second) => second.version - first.version)
+      .filter((row) => {
+        const count = seen.get(row.name) ?? 0;
+        seen.set(row.name, count + 1);
+        return row.in_use || count < NEWEST_VERSIONS;
+      })
+      .sort((first, second) => (first.name < second.name ? -1 : first.name > second.name ? 1 : first.version - second.version));
+  }, [models]);
   const act = async (what: string, action: () => Promise<unknown>, done: string): Promise<void> => {
     setBusy(what);
     if (await attempt(action, done)) found.reload();
@@ -270,16 +293,16 @@ function Store(): ReactNode {
   ];
   return (
     <>
-      <Panel title="Model store" className="w6" flush stale={found.stale} help="All versions that policies can use. Promotion counts for runs that begin from then on; lanes that are going on keep theirs.">
+      <Panel title="Model store" className="w7" flush stale={found.stale} help="Versions that policies can use. Promotion counts for runs that begin from then on; lanes that are going on keep theirs." actions={newest.length < models.length || all ? <Button onClick={() => setAll(all ? "" : "all")}>{all ? "Newest versions" : `All ${models.length}`}</Button> : undefined}>
         {found.error && !found.data ? (
           <ErrorBlock error={found.error} retry={found.reload} />
         ) : found.data ? (
-          <Table caption="Model store" columns={columns} rows={models} rowKey={(row) => `${row.name}@${row.version}`} onRow={(row) => setWanted(`${row.name}@${row.version}`)} selected={(row) => row === chosen} empty="There are no models." />
+          <Table caption="Model store" columns={columns} rows={all ? models : newest} rowKey={(row) => `${row.name}@${row.version}`} onRow={(row) => setWanted(`${row.name}@${row.version}`)} selected={(row) => row === chosen} empty="There are no models." />
         ) : (
           <StateBlock kind="loading" title="Reading models" />
         )}
       </Panel>
-      <div className="stack w6">
+      <div className="stack w5">
         <Panel title="What it asks about" help="Splits of the model's trees on each feature, as a share of all splits, counted in its file. How much each split gained is not in the file.">
           {chosen ? <FeatureUse name={chosen.name} version={chosen.version} /> : <StateBlock kind="empty" title="Choose a model" />}
         </Panel>

@@ -73,7 +73,7 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
           <Stat label="Redis" text={redis} tone={tone(redis)} note={redis === "alone" ? "none was named" : `lost ${fact(found.redis, "times_lost")} times`} help="alone: this process works without one. lost: it is away, and everything goes on in this process." />
           <Stat label="Journal lag" value={found.storage.lag_rows} unit="count" note={`held back above ${whole(found.storage.lag_limit_rows)}`} help={HELP.lag} />
           <Stat label="Into the database" value={found.storage.rows_per_s} unit="per_s" help="Rows per second, as measured while rows were waiting." />
-          <Stat label="Requests now" value={found.requests_in_progress} unit="count" help="Requests that are being answered at this moment." />
+          <Stat label="Requests now" value={found.requests_in_progress} unit="count" help="Requests that are being answered at this moment; this page's own is among them." />
           <Stat label="Live clients" text={fact(found.live_stream, "clients")} note={`of at most ${fact(found.live_stream, "clients_max")}`} help="Clients of the live stream." />
           <Stat label="Refused" value={refused} unit="count" tone={refused ? "warn" : undefined} help="Requests refused because there were too many, since the process began." />
           <Stat label="Cache hits" value={asked ? hits / asked : null} unit="share" note={`of ${whole(asked)} questions`} help="Answers about history and statistics that were there already, since the process began." />
@@ -83,7 +83,7 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
         </Stats>
       </Panel>
       <Routes found={found} stale={stale} />
-      <div className="stack w4">
+      <div className="stack w3">
         <Panel title="Inside" stale={stale} help={`Over the last ${format(found.window_s, "s")}: median · 95 % · 99 %.`}>
           <dl className="facts">
             <dt>Event loop</dt>
@@ -135,7 +135,7 @@ function Routes({ found, stale }: { readonly found: Operations; readonly stale: 
   const sorting: Sorting = { key: by.replace(/^-/, ""), down: by.startsWith("-") };
   type Row = Schemas["RouteTimes"];
   const columns: Column<Row>[] = [
-    { key: "route", label: "Route", cell: (row) => <span className="mono">{`${row.method} ${row.route}`}</span>, sort: (row) => row.route },
+    { key: "route", label: "Route", cell: (row) => <span className="mono route">{`${row.method} ${row.route}`}</span>, sort: (row) => row.route },
     { key: "count", label: "Lately", number: true, help: `Requests in the last ${format(found.window_s, "s")}.`, cell: (row) => whole(row.count), sort: (row) => row.count },
     { key: "p50", label: "Median", number: true, help: "Until the head of the answer is sent.", cell: (row) => format(row.p50_s, "s"), sort: (row) => row.p50_s },
     { key: "p95", label: "p95", number: true, help: "95 % were faster.", cell: (row) => format(row.p95_s, "s"), sort: (row) => row.p95_s, wideOnly: true },
@@ -144,7 +144,7 @@ function Routes({ found, stale }: { readonly found: Operations; readonly stale: 
     { key: "failed", label: "Failed", number: true, help: "Answered with 500 or above, since the process began.", cell: (row) => <span className={row.failed ? "tone-bad" : ""}>{whole(row.failed)}</span>, sort: (row) => row.failed },
   ];
   return (
-    <Panel title="Response times" className="w8" flush stale={stale} help={`Per route, over the last ${format(found.window_s, "s")}.`}>
+    <Panel title="Response times" className="w9" flush stale={stale} help={`Per route, over the last ${format(found.window_s, "s")}.`}>
       <Table caption="Response times per route" columns={columns} rows={found.routes} rowKey={(row) => `${row.method} ${row.route}`} sorting={sorting} onSorting={(next) => setBy(`${next.down ? "-" : ""}${next.key}`)} empty="No request has been answered yet." />
     </Panel>
   );
@@ -155,7 +155,7 @@ function Failures({ found, stale }: { readonly found: Operations; readonly stale
   const columns: Column<Row>[] = [
     { key: "at", label: "When", cell: (row) => moment(row.at), sort: (row) => row.at },
     { key: "level", label: "Level", cell: (row) => <span className={`chip ${row.level === "warning" ? "chip-warn" : "chip-bad"}`}>{row.level}</span>, sort: (row) => row.level },
-    { key: "message", label: "What", cell: (row) => <span className="wrap">{row.message}</span> },
+    { key: "message", label: "What", cell: (row) => <span className="clamp" title={row.message}>{row.message}</span> },
     { key: "source", label: "Where", cell: (row) => <span className="mono">{row.route ?? row.source}</span>, sort: (row) => row.source, wideOnly: true },
     { key: "status", label: "Status", number: true, cell: (row) => row.status ?? "", sort: (row) => row.status, wideOnly: true },
     { key: "request", label: "Request", cell: (row) => <span className="mono">{row.request_id ?? ""}</span>, wideOnly: true },

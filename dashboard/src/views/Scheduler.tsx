@@ -7,7 +7,7 @@ import { ErrorBlock, StateBlock } from "../components/StateBlock";
 import { Stat, Stats } from "../components/Stat";
 import { Table, type Column } from "../components/Table";
 import { Segmented, Select } from "../components/controls";
-import { format, whole } from "../lib/format";
+import { decadeText, format, tickText, whole } from "../lib/format";
 import { HELP, METRICS } from "../lib/metrics";
 import { comparePolicies, policyStyle } from "../lib/palette";
 import { useParam } from "../lib/router";
@@ -201,8 +201,8 @@ export default function Scheduler(): ReactNode {
               xMin={Math.max(key === "wait" ? 0.01 : 1e-3, Math.min(...lines.flatMap((line) => line.points.map(([x]) => x).filter((x) => x > 1e-5))))}
               yMin={0}
               yMax={1}
-              xText={(value) => format(value, "s")}
-              yText={(value) => format(value, "share")}
+              xText={decadeText}
+              yText={(value) => tickText(value, "share")}
               xLabel={key === "wait" ? "waiting time" : "response time"}
             />
           ) : own.error ? (
@@ -231,7 +231,7 @@ export default function Scheduler(): ReactNode {
               values={placed.fraction}
               counts={placed.count}
               xText={(value) => format(value, "s")}
-              yText={(value) => format(value, "share")}
+              yText={(value) => tickText(value, "share")}
               valueText={(value) => `${Math.round(value * 100)} % GPU`}
               xLabel="size"
               yLabel="compute intensity"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,7 @@ def run_checks(
     context: typer.Context,
     fast: Annotated[bool, typer.Option("--fast", help="For the inner loop: no conformance or fault tests, fewer random cases, no coverage.")] = False,
     long: Annotated[bool, typer.Option("--long", help="Also the tests that take minutes.")] = False,
+    e2e: Annotated[bool, typer.Option("--e2e", help="Also the page in a real browser; needs Chromium.")] = False,
 ) -> None:
     """Run the linters, the type checker, the layer contracts and the tests of this checkout.
 
@@ -58,6 +60,8 @@ def run_checks(
     root = Path(hybrid_ml_scheduler.__file__).resolve().parents[2]
     if not (root / "pyproject.toml").is_file() or not (root / "tests").is_dir():
         raise InputError(f"hms test needs a checkout with its tests; {root} has none")
+    if e2e and find_chromium() is None:
+        raise InputError("--e2e needs Chromium, and there is none; expected apt-get install chromium, or HMS_CHROMIUM=/path/to/chromium")
     # Not by the scripts' own first lines: these name the place where the environment was made, and it may have been moved since.
     steps = {
         "ruff check": ["-m", "ruff", "check", "."],
@@ -67,6 +71,8 @@ def run_checks(
     }
     outcomes = [_run_check(name, [sys.executable, *arguments], root) for name, arguments in steps.items()]
     outcomes.append(_run_pytest(root, context.args, fast=fast, long=long))
+    if e2e:
+        outcomes.append(_run_e2e(root))
     _print_summary(outcomes)
     if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(1)
@@ -93,8 +99,7 @@ def _run_pytest(root: Path, arguments: list[str], *, fast: bool, long: bool) -> 
             command += ["--ignore=tests/conformance", "--ignore=tests/faults"]
         else:
             command += ["--cov", "--cov-report=", f"--cov-report=json:{coverage_path}"]
-        if not long:
-            command += ["-m", "not long"]
+        command += ["-m", "not e2e" if long else "not e2e and not long"]
         environment = os.environ | {"HYPOTHESIS_PROFILE": "fast" if fast else "ci", "COVERAGE_FILE": str(Path(folder) / "coverage")}
         sys.stdout.flush()
         done = subprocess.run([*command, *arguments], cwd=root, env=environment, check=False)
@@ -104,6 +109,28 @@ def _run_pytest(root: Path, arguments: list[str], *, fast: bool, long: bool) -> 
         # Nothing was collected, or pytest itself gave up: that is no success.
         failed, remark = 1, f"pytest ended with exit code {done.returncode}"
     return Outcome("tests (pytest)", passed, failed, skipped, time.monotonic() - started_s, remark)
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium that tests can open the page in: the one that ``HMS_CHROMIUM`` names, else what is on PATH."""
+    named = os.environ.get("HMS_CHROMIUM")
+    return named or next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+
+
+def _run_e2e(root: Path) -> Outcome:
+    """Run the tests in a browser, one after the other: browser and service need the processors themselves."""
+    typer.echo("page in a browser (pytest, Chromium) ...")
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        counts_path = Path(folder) / "counts.xml"
+        command = [sys.executable, "-m", "pytest", "--quiet", f"--junitxml={counts_path}", "-m", "e2e", "tests/e2e"]
+        sys.stdout.flush()
+        done = subprocess.run(command, cwd=root, check=False)
+        passed, failed, skipped = _read_counts(counts_path)
+    remark = ""
+    if done.returncode and not failed:
+        failed, remark = 1, f"pytest ended with exit code {done.returncode}"
+    return Outcome("page in a browser", passed, failed, skipped, time.monotonic() - started_s, remark)
 
 
 def _read_counts(path: Path) -> tuple[int, int, int]:

@@ -32,7 +32,7 @@ interface XYProps {
   readonly diagonal?: boolean;
 }
 
-const LEFT = 52;
+const LEFT = 58;
 const RIGHT = 12;
 const TOP = 10;
 const BOTTOM = 38;

@@ -1,7 +1,7 @@
 /** Predicted against true times: a point per prediction, its interval from the 10 % to the 90 % quantile, and the line on which all would be right. */
 import { useCallback, useMemo, useState, type PointerEvent, type ReactNode } from "react";
 import { CanvasChart, canvasFont, type Draw } from "../../charts/CanvasChart";
-import { format } from "../../lib/format";
+import { decadeText, format } from "../../lib/format";
 import { color } from "../../lib/theme";
 import type { PredictedPart } from "../../store/messages";
 import { logTicks } from "./charts";
@@ -38,7 +38,7 @@ export function Predictions({ title, parts }: { readonly title: string; readonly
         context.stroke();
         context.textAlign = "center";
         context.textBaseline = "top";
-        context.fillText(format(tick, "s"), px(tick), TOP + deep + 5);
+        context.fillText(decadeText(tick), px(tick), TOP + deep + 5);
       }
       for (const tick of logTicks(low, high, Math.max(2, Math.floor(deep / 40)))) {
         context.beginPath();
@@ -47,7 +47,7 @@ export function Predictions({ title, parts }: { readonly title: string; readonly
         context.stroke();
         context.textAlign = "right";
         context.textBaseline = "middle";
-        context.fillText(format(tick, "s"), LEFT - 6, py(tick));
+        context.fillText(decadeText(tick), LEFT - 6, py(tick));
       }
       context.textAlign = "center";
       context.textBaseline = "top";

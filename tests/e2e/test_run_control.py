@@ -1,0 +1,102 @@
+"""The run is controlled from the page, followed through a restart, and by several at once; with credentials where they are needed."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+from browser import Service
+
+pytestmark = pytest.mark.e2e
+RULES = {"policies": ["greedy", "priced", "oracle"], "seed": 7, "load": 0.3, "speed": 200, "retrain_every": None}
+
+
+def state(page: Any, name: str) -> None:
+    page.wait_for_function("name => document.querySelector('.topbar .chip')?.textContent === name", arg=name)
+
+
+def tasks(page: Any) -> int:
+    """Return how many tasks the bar at the top says."""
+    text: str = page.evaluate(
+        "() => [...document.querySelectorAll('.topbar-fact')].find(each => each.textContent.startsWith('Tasks')).lastChild.textContent"
+    )
+    return int("".join(char for char in text if char.isdigit()) or "0")
+
+
+def more_tasks(page: Any, than: int) -> None:
+    page.wait_for_function(
+        """than => Number([...document.querySelectorAll('.topbar-fact')].find(each => each.textContent.startsWith('Tasks'))
+            .lastChild.textContent.replace(/[^0-9]/g, '') || 0) > than""",
+        arg=than,
+    )
+
+
+def test_pause_resume_speed_and_stop(fresh: Service, open_page: Any) -> None:
+    page = open_page(fresh, "live")
+    state(page, "no run yet")
+    fresh.post("/api/start", RULES)
+    state(page, "running")
+    more_tasks(page, 0)
+    page.get_by_role("button", name="Pause").click()
+    state(page, "paused")
+    fresh.until(lambda: fresh.get("/api/status")["is_paused"])
+    page.get_by_role("button", name="Resume").click()
+    state(page, "running")
+    more_tasks(page, tasks(page))
+    fresh.post("/api/speed", {"speed": 77})
+    page.wait_for_function("() => document.querySelector('.topbar-facts').textContent.includes('77')")
+    page.get_by_role("button", name="Stop").click()
+    state(page, "stopped")
+    assert fresh.get("/api/status")["state"] == "stopped"
+    page.wait_for_function(
+        "than => document.querySelector('.topbar-facts').textContent.replace(/[^0-9]/g, '').includes(String(than))",
+        arg=fresh.get("/api/status")["tasks_processed"],
+    )
+
+
+def test_two_browsers_see_the_same_run(fresh: Service, open_page: Any) -> None:
+    first, second = open_page(fresh, "live"), open_page(fresh, "live")
+    fresh.post("/api/start", RULES)
+    for page in (first, second):
+        state(page, "running")
+    first.get_by_role("button", name="Pause").click()
+    state(second, "paused")
+    second.get_by_role("button", name="Stop").click()
+    state(first, "stopped")
+
+
+def test_the_page_outlives_the_service(fresh: Service, open_page: Any) -> None:
+    # The browser itself complains about connections that fail.
+    page = open_page(fresh, "live", quiet=False)
+    run_id = fresh.post("/api/start", RULES)["run_id"]
+    more_tasks(page, 20)
+    page.evaluate("() => { window.stays = true; }")
+    fresh.end(signal.SIGKILL)
+    page.wait_for_selector("text=The connection is lost")
+    seen = tasks(page)
+    fresh.start()
+    page.wait_for_selector("text=The connection is lost", state="detached")
+    more_tasks(page, seen)
+    assert page.evaluate("() => window.stays") is True
+    assert fresh.get("/api/status")["run_id"] == run_id
+
+
+def test_with_keys_the_page_asks_who_is_there(fresh: Service, open_page: Any) -> None:
+    key = fresh.post("/api/v1/keys", {"name": "test", "scopes": ["admin"]})["key"]
+    # Refusals are what this is about.
+    page = open_page(fresh, "operations", quiet=False)
+    page.get_by_role("radio", name="API key").check(force=True)
+    page.get_by_label("API key").last.fill("hms_000000000000_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("[role=alert]")
+    page.get_by_label("API key").last.fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("text=credentials are needed")
+    page.wait_for_selector("text=API keys are shown", state="detached")
+    page.wait_for_selector(".dot-open")
+    # The cookie brings the sign-in back.
+    page.reload()
+    page.wait_for_selector("text=credentials are needed")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_selector("text=Name and password")
