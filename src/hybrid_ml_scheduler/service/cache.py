@@ -32,6 +32,8 @@ class AnswerCache:
         self.storage = storage
         self.sharing = sharing
         self._observability = observability
+        # Part of each key too: what is being asked for while everything is forgotten must not be found afterwards.
+        self._forgotten = 0
         self._under_way: dict[str, asyncio.Task[Tagged]] = {}
 
     async def answer(self, key: str, ask: Callable[[], Awaitable[bytes]]) -> Tagged:
@@ -44,7 +46,7 @@ class AnswerCache:
         ask : callable
             Gets the answer.
         """
-        name, key = key, f"{self.storage.drainer.drained_rows} {key}"
+        name, key = key, f"{self._forgotten} {self.storage.drainer.drained_rows} {key}"
         found = await self.sharing.get(GROUP, key)
         self._note(name, found is not None)
         if found is not None:
@@ -78,4 +80,5 @@ class AnswerCache:
 
     async def forget(self) -> None:
         """Forget all answers, everywhere: something was deleted."""
+        self._forgotten += 1
         await self.sharing.invalidate(GROUP)

@@ -159,6 +159,11 @@ class Metrics:
             if count := decisions[policy]:
                 self.decision_time.labels(self.policy(policy)).observe(time_s / count)
 
+    def learns(self, policy: str) -> None:
+        """Show that a policy has not been trained yet: the first training must be seen as a change."""
+        for outcome in ("in_use", "failed"):
+            self.training_time.labels(self.policy(policy), outcome)
+
     def trained(self, policy: str, time_s: float, outcome: str) -> None:
         """Count a training; see `Observer.trained`."""
         self.training_time.labels(self.policy(policy), outcome).observe(time_s)

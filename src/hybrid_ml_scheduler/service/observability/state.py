@@ -117,6 +117,7 @@ class StateCollector(Collector):
                 kinds.setdefault(device.kind, []).append(device.held)
             used += [((label(lane.policy), kind), sum(held) / len(held)) for kind, held in kinds.items()]
             if lane.model is not None:
+                self._metrics.learns(lane.policy)
                 name, _, version = lane.model.partition("@")
                 if version.isdigit():
                     models.append(((label(lane.policy), name), float(version)))
