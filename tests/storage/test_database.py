@@ -254,3 +254,13 @@ async def test_every_query_uses_an_index_and_every_index_is_used(make_settings: 
             used.add(index)
     declared = {index.name for table in Base.metadata.tables.values() for index in table.indexes}
     assert declared <= used
+
+
+async def test_a_task_is_found_by_its_number_also_before_the_database_knows_its_tables(make_settings: MakeSettings) -> None:
+    """SQLite has no statistics of its tables unless somebody asks for them, and must choose the right index without."""
+    async with Database(make_settings()) as database, database.read() as session:
+        if database.dialect.name != "sqlite":
+            pytest.skip("PostgreSQL gathers statistics by itself")
+        for stream in Stream:
+            repository = REPOSITORIES[stream](session, database.dialect)
+            assert "autoindex" in await plan(database, repository.of_tasks_query(1, [5])), stream
