@@ -35,14 +35,29 @@ def more_tasks(page: Any, than: int) -> None:
 def test_pause_resume_speed_and_stop(fresh: Service, open_page: Any) -> None:
     page = open_page(fresh, "live")
     state(page, "no run yet")
-    fresh.post("/api/start", RULES)
+    page.get_by_role("button", name="Start a run…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Seed").fill("7")
+    # Learned policies compile for a while; rules do for this.
+    for policy in ("hybrid_ml", "rl_agent"):
+        dialog.get_by_label(policy, exact=True).uncheck()
+    dialog.get_by_role("button", name="Start", exact=True).click()
     state(page, "running")
+    request = fresh.get("/api/status")["request"]
+    assert request["seed"] == 7
+    assert set(request["policies"]) == {"round_robin", "random", "greedy", "oracle"}
     more_tasks(page, 0)
     page.get_by_role("button", name="Pause").click()
     state(page, "paused")
     fresh.until(lambda: fresh.get("/api/status")["is_paused"])
     page.get_by_role("button", name="Resume").click()
     state(page, "running")
+    more_tasks(page, tasks(page))
+    page.get_by_label("Speed", exact=True).first.press("End")
+    fresh.until(lambda: fresh.get("/api/status")["speed"] == "max")
+    page.wait_for_function("() => document.querySelector('.topbar-facts').textContent.includes('max')")
+    page.get_by_label("Speed", exact=True).first.press("Home")
+    fresh.until(lambda: fresh.get("/api/status")["speed"] != "max")
     more_tasks(page, tasks(page))
     fresh.post("/api/speed", {"speed": 77})
     page.wait_for_function("() => document.querySelector('.topbar-facts').textContent.includes('77')")

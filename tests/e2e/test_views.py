@@ -28,6 +28,27 @@ def settled(page: Any, view: str) -> None:
     )
 
 
+def test_live_shows_what_the_api_says(finished: tuple[Service, int, int], open_page: Any) -> None:
+    service, _, second = finished
+    page = open_page(service, "live")
+    settled(page, "live")
+    page.wait_for_selector("text=/Means over the newest/")
+    shown = table(page, "Policies by response time")
+    pairs = {entry["scheduler"]: entry["metrics"]["response_s"] for entry in service.get(f"/api/v1/runs/{second}/differences")["schedulers"]}
+    wins = {entry["scheduler"]: entry["wins"] for entry in service.get("/api/history/comparative", run_id=second)["schedulers"]}
+    assert set(shown) == set(pairs)
+    for policy, row in shown.items():
+        assert number(row["Response"]) == near(pairs[policy]["second"])
+        assert number(row["Wins"]) == wins[policy]
+        if policy != "oracle":
+            share = pairs[policy]["difference"] / pairs[policy]["first"]
+            assert number(row["vs oracle"].split(",")[0]) == pytest.approx(share, rel=ROUNDED, abs=0.0006)
+    status = service.get("/api/status")
+    bar = page.inner_text(".topbar-facts")
+    assert str(second) in bar
+    assert number(bar.split("Tasks")[1].split("\n")[1 if bar.split("Tasks")[1].startswith("\n") else 0]) == status["tasks_processed"]
+
+
 def test_history_shows_what_the_api_says(finished: tuple[Service, int, int], open_page: Any) -> None:
     service, first, second = finished
     page = open_page(service, f"history?run={first}&with={second}")

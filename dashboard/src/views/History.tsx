@@ -195,7 +195,7 @@ function RunPart({ id, listed }: { readonly id: number; readonly listed: RunEntr
         }
       >
         {run ? (
-          <dl className="facts panel-pad">
+          <dl className="deflist panel-pad">
             <dt>Workload</dt>
             <dd>
               {run.workload} on {run.cluster}, load {text(request["load"])}, seed {text(request["seed"])}, speed {"speed" in request ? speedText(request["speed"] as number | null) : UNKNOWN}

@@ -308,7 +308,7 @@ function Store(): ReactNode {
         </Panel>
         <Panel title="Promotions" help="What was put into use, newest first.">
           {found.data?.promotions.length ? (
-            <dl className="facts">
+            <dl className="deflist">
               {[...found.data.promotions]
                 .reverse()
                 .slice(0, 12)

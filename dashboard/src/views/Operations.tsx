@@ -85,7 +85,7 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
       <Routes found={found} stale={stale} />
       <div className="stack w3">
         <Panel title="Inside" stale={stale} help={`Over the last ${format(found.window_s, "s")}: median · 95 % · 99 %.`}>
-          <dl className="facts">
+          <dl className="deflist">
             <dt>Event loop</dt>
             <dd>{timesText(found.event_loop)}</dd>
             <dt>Statements</dt>
@@ -112,7 +112,7 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
         </Panel>
         <Panel title="Rate limiting" stale={stale} help="Requests refused because there were too many, by class, since the process began.">
           {found.rejections.length ? (
-            <dl className="facts">
+            <dl className="deflist">
               {found.rejections.map((each) => (
                 <div key={each.route_class} style={{ display: "contents" }}>
                   <dt>{each.route_class}</dt>
@@ -189,7 +189,7 @@ function Access(): ReactNode {
       }
     >
       {who ? (
-        <dl className="facts panel-pad">
+        <dl className="deflist panel-pad">
           <dt>Service</dt>
           <dd className={who.auth === "insecure" ? "tone-bad" : ""}>{MODES[who.auth] ?? who.auth}</dd>
           <dt>You are</dt>
