@@ -76,7 +76,7 @@ async def timed_ms(question: Callable[[], Awaitable[Any]]) -> dict[str, float]:
 async def measure(settings: StorageSettings) -> dict[str, Any]:
     """Ask the questions, one at a time."""
     service = SimulationDataService(settings)
-    await service.open(drain=False)
+    await service.open(drain=False, upgrade=True)
     run = (await service.runs(limit=1))[0]
     page = await service.newest(Stream.TASKS, run.id, 1)
     found: dict[str, Any] = {"dialect": service.database.dialect.name, "tasks": page.dicts()[0]["seq"] + 1}
@@ -94,7 +94,7 @@ async def retraining(settings: list[StorageSettings]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="hms-bench-") as folder:
         services = [SimulationDataService(each) for each in settings]
         for service in services:
-            await service.open(drain=False)
+            await service.open(drain=False, upgrade=True)
         store = ModelStore([PRETRAINED, Path(folder)])
         times_ms = [[await retrained_ms(service, store) for service in services] for _ in range(REPEATS + 1)]
         tasks = [(await service.newest(Stream.TASKS, service.journals.runs()[-1], 1)).dicts()[0]["seq"] + 1 for service in services]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "soak.py"
-LEAK_MB_PER_MIN = 100.0
+LEAK_MB_PER_MIN = 50.0
 """In so short a time memory still settles. What keeps every row of a run at this speed grows faster than this."""
 
 
