@@ -13,6 +13,9 @@ from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 _LOG = logging.getLogger(__name__)
 _TELL_EVERY_S = 60.0
+# uvicorn warns of each request that is none: whoever sends such could fill the log. What it calls an error is one of ours.
+_ERRORS = logging.getLogger(f"{__name__}.errors")
+_ERRORS.setLevel(logging.ERROR)
 
 
 def connections_max(settings: ServiceSettings) -> int:
@@ -46,6 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.logger = _ERRORS
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
@@ -140,6 +144,12 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     # The answer.
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, unless the client still sends a body that nobody wants: it might never end."""
+        if not self.pipeline and self.cycle.response_complete and self.cycle.more_body:
+            self.transport.close()
+        super().on_response_complete()
 
     def pause_writing(self) -> None:
         """Note that the client takes nothing for now."""
