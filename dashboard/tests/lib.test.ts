@@ -105,6 +105,7 @@ describe("colours", () => {
     expect(contrast(found["--accent"]!, found["--panel"]!)).toBeGreaterThanOrEqual(4.5);
     expect(contrast(found["--line-strong"]!, found["--panel"]!)).toBeGreaterThanOrEqual(3);
     for (let slot = 0; slot < SLOTS; slot++) expect(contrast(found[`--p${slot}`]!, found["--panel"]!), `--p${slot}`).toBeGreaterThanOrEqual(3);
+    for (const where of ["--on-cpu", "--on-gpu", "--on-both"]) expect(contrast(found[where]!, found["--panel"]!), where).toBeGreaterThanOrEqual(3);
     expect(contrast(found["--p-oracle"]!, found["--panel"]!)).toBeGreaterThanOrEqual(3);
   });
 

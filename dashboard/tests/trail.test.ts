@@ -39,3 +39,22 @@ it("takes no time twice", () => {
   trail.push(1, [lane("a", 2)]);
   expect(trail.values.get("a")?.queue_length).toEqual([1]);
 });
+
+it("begins where the run did once it has been told what was before", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1, max: 60 }), (before, overlap, after) => {
+      const [trail, other] = [new Trail(64), new Trail(64)];
+      for (let time = 0; time < before; time++) other.push(time, [lane("a", time), lane("gone", time)]);
+      const from = Math.max(before - overlap, 0);
+      for (let time = from; time < from + after; time++) trail.push(time, [lane("a", time), lane("new", time)]);
+      trail.prepend({ time_s: other.time_s, stride: 1, lanes: Object.fromEntries(other.values) });
+      trail.push(1_000, [lane("a", 1_000)]);
+      expect(trail.time_s.length).toBeLessThan(64);
+      expect(trail.time_s).toEqual([...new Set(trail.time_s)].sort((first, second) => first - second));
+      expect(trail.values.get("a")?.queue_length).toEqual(trail.time_s);
+      for (const columns of trail.values.values()) expect(columns.queue_length.length).toBe(trail.time_s.length);
+      expect(trail.time_s[0]).toBeLessThanOrEqual(1);
+    }),
+    { seed: 20261125 },
+  );
+});
