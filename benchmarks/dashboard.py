@@ -1,7 +1,7 @@
 """Measure the page as its users feel it, in Chromium, by the browser's own performance API: a server of its own, twelve policies at full speed.
 
-``python benchmarks/dashboard.py [--seconds 20] [--chromium /usr/bin/chromium]``; nothing else should be running, for run, service and browser share the
-machine. Frames are those that the page was called for (requestAnimationFrame); the browser draws in software, without a GPU.
+``python benchmarks/dashboard.py [--seconds 20] [--chromium /usr/bin/chromium]``; nothing else should be running, for run, service and browser
+share the machine. Frames are those that the page was called for (requestAnimationFrame); the browser draws in software, without a GPU.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
+
 from service import PATIENCE_S, start
 
 POLICIES = [
