@@ -76,7 +76,7 @@ function TopBar(): ReactNode {
     <header className="topbar">
       <div className="topbar-facts">
         <span className={`chip chip-${run ? TONES[run.state] : ""}`}>{run?.state ?? "no run yet"}</span>
-        <span className="topbar-fact">
+        <span className="topbar-fact wide">
           <span>Run</span>
           <span className="mono">{run?.run_id ?? UNKNOWN}</span>
         </span>

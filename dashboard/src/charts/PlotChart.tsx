@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { format, tickText, TIME_STEPS_S, UNKNOWN, type Unit } from "../lib/format";
+import { decadeText, format, tickText, TIME_STEPS_S, UNKNOWN, type Unit } from "../lib/format";
 import { color, useColors } from "../lib/theme";
 import { savePng } from "./png";
 import { SaveButton } from "./SaveButton";
@@ -31,6 +31,8 @@ interface Props {
   readonly yMin?: number;
   readonly yMax?: number;
   readonly logarithmic?: boolean;
+  /** Compressed like a logarithm, but with 0: values up to this are drawn nearly evenly. */
+  readonly compressed?: number;
   readonly legend?: boolean;
   /** Series that is drawn thicker. */
   readonly highlight?: string | null;
@@ -38,7 +40,15 @@ interface Props {
 
 const AXIS_FONT = 11;
 
-export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height = 180, sync, yMin, yMax, logarithmic = false, legend = true, highlight = null }: Props): ReactNode {
+/** 0 and powers of ten, on both sides of it. */
+function marks(low: number, high: number, from: number): number[] {
+  const found = [0];
+  for (let value = from; value <= high; value *= 10) found.push(value);
+  for (let value = from; value <= -low; value *= 10) found.unshift(-value);
+  return found;
+}
+
+export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height = 180, sync, yMin, yMax, logarithmic = false, compressed, legend = true, highlight = null }: Props): ReactNode {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [at, setAt] = useState<number | null>(null);
@@ -67,9 +77,10 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
         scales: {
           x: { time: false },
           y: {
-            ...(logarithmic ? { distr: 3 as const } : {}),
+            ...(logarithmic ? { distr: 3 as const } : compressed === undefined ? {} : { distr: 4 as const, asinh: compressed }),
             range: (_, low, high) => {
-              if (logarithmic) return uPlot.rangeLog(low || 1e-3, high || 1, 10, true);
+              if (logarithmic) return uPlot.rangeLog(low || 1e-3, high || 1, 10, false);
+              if (compressed !== undefined) return [Math.min(low ?? 0, 0), Math.max(high ?? 0, compressed) * 1.25];
               const [from, to] = [yMin ?? Math.min(low ?? 0, 0), yMax ?? high ?? 1];
               return [from, to > from ? to + (yMax === undefined ? (to - from) * 0.06 : 0) : from + 1];
             },
@@ -77,7 +88,14 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
         },
         axes: [
           { ...axis, ...(xUnit === "s" ? { incrs: [...TIME_STEPS_S] } : {}), space: 64, size: xLabel ? 38 : 24, gap: 4, values: (_, ticks) => ticks.map((tick) => tickText(tick, xUnit)), ...(xLabel ? { label: xLabel, labelSize: 14, labelFont: font, labelGap: 0 } : {}) },
-          { ...axis, ...(unit === "s" && !logarithmic ? { incrs: [...TIME_STEPS_S] } : {}), size: 56, gap: 4, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : tickText(tick, unit))) },
+          {
+            ...axis,
+            size: 56,
+            gap: 4,
+            ...(unit === "s" && !logarithmic && compressed === undefined ? { incrs: [...TIME_STEPS_S] } : {}),
+            ...(compressed === undefined ? {} : { splits: (_: uPlot, __: number, low: number, high: number) => marks(low, high, compressed) }),
+            values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : logarithmic && unit === "s" ? decadeText(tick) : tickText(tick, unit))),
+          },
         ],
         series: [
           {},
@@ -109,7 +127,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
     };
     // `series` is in `shape` as far as the chart's form depends on it.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [shape, unit, xUnit, xLabel, height, sync, yMin, yMax, logarithmic, highlight, colors]);
+  }, [shape, unit, xUnit, xLabel, height, sync, yMin, yMax, logarithmic, compressed, highlight, colors]);
 
   useEffect(() => {
     plot.current?.setData(data);

@@ -7,7 +7,7 @@ import { Panel } from "../../components/Panel";
 import { PolicyTag } from "../../components/PolicyTag";
 import { StateBlock } from "../../components/StateBlock";
 import { Table, type Column } from "../../components/Table";
-import { format, known, signed, whole } from "../../lib/format";
+import { format, known, relative, signed, whole } from "../../lib/format";
 import { HELP, METRICS, type MetricKey } from "../../lib/metrics";
 import { policyColor } from "../../lib/palette";
 import { useParam } from "../../lib/router";
@@ -26,12 +26,17 @@ interface Row {
   readonly wins: number | null;
 }
 
+/** Like a logarithm on both sides of 0: differences of a hundredth and of a hundredfold fit on one scale. */
+function squeezed(value: number, base: number): number {
+  return Math.asinh(value / (0.02 * base));
+}
+
 /** A dot with its interval, on one scale for all rows; the line in the middle is the baseline. */
-function Interval({ paired, span, policy }: { readonly paired: Paired | null; readonly span: readonly [number, number]; readonly policy: string }): ReactNode {
+function Interval({ paired, base, span, policy }: { readonly paired: Paired | null; readonly base: number; readonly span: readonly [number, number]; readonly policy: string }): ReactNode {
   if (!paired) return <span className="muted">–</span>;
-  const at = (value: number): number => 2 + ((value - span[0]) / (span[1] - span[0])) * 116;
+  const at = (value: number): number => 4 + ((squeezed(value, base) - span[0]) / (span[1] - span[0])) * 88;
   return (
-    <svg className="interval" viewBox="0 0 120 16" width="120" height="16" aria-hidden="true">
+    <svg className="interval" viewBox="0 0 96 16" width="96" height="16" aria-hidden="true">
       <line x1={at(0)} x2={at(0)} y1="0" y2="16" className="interval-zero" />
       {known(paired.low) && known(paired.high) ? (
         <line x1={at(paired.low)} x2={at(paired.high)} y1="8" y2="8" strokeWidth="2" style={{ stroke: policyColor(policy) }} />
@@ -87,11 +92,12 @@ export function Leaderboard(): ReactNode {
       .sort((first, second) => (first.paired?.second ?? Number.POSITIVE_INFINITY) - (second.paired?.second ?? Number.POSITIVE_INFINITY));
   }, [lanes, differences.data, comparative.data, metric, runId]);
 
+  const base = rows.find(({ paired }) => paired && paired.first > 0)?.paired?.first ?? 1;
   const span = useMemo((): [number, number] => {
     const ends = rows.flatMap(({ paired }) => (paired ? [paired.difference, paired.low ?? paired.difference, paired.high ?? paired.difference] : []));
-    const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
-    return high > low ? [low - (high - low) * 0.03, high + (high - low) * 0.03] : [-1, 1];
-  }, [rows]);
+    const [low, high] = [Math.min(0, ...ends.map((end) => squeezed(end, base))), Math.max(0, ...ends.map((end) => squeezed(end, base)))];
+    return high > low ? [low, high] : [-1, 1];
+  }, [rows, base]);
 
   const columns: readonly Column<Row>[] = [
     {
@@ -109,14 +115,14 @@ export function Leaderboard(): ReactNode {
     {
       key: "difference",
       label: `vs ${against}`,
-      help: `${HELP.toOracle} The percentage is relative to the mean of ${against}.`,
+      help: `${HELP.toOracle} Shown relative to the mean of ${against}: as a percentage, from five times on as a factor.`,
       number: true,
       cell: ({ lane, paired }) =>
         lane.policy === against ? (
           <span className="muted">baseline</span>
         ) : (
           <span title={paired ? `${signed(paired.difference, unit)}, 95 % interval ${signed(paired.low, unit)} to ${signed(paired.high, unit)}` : "not known yet"}>
-            {paired && paired.first > 0 ? signed(paired.difference / paired.first, "share") : "–"}
+            {relative(paired?.difference, paired?.first)}
             {paired && known(paired.low) && known(paired.high) ? (
               <span className="visually-hidden">
                 , interval {signed(paired.low, unit)} to {signed(paired.high, unit)}
@@ -125,7 +131,7 @@ export function Leaderboard(): ReactNode {
           </span>
         ),
     },
-    { key: "interval", label: "95 % interval", wideOnly: true, cell: ({ lane, paired }) => <Interval paired={paired} span={span} policy={lane.policy} /> },
+    { key: "interval", label: "95 % interval", help: "Difference and its interval; the dashed line is the baseline. The scale is compressed like a logarithm on both sides of it.", wideOnly: true, cell: ({ lane, paired }) => <Interval paired={paired} base={base} span={span} policy={lane.policy} /> },
     { key: "queue", label: "Queue", help: HELP.queue, number: true, cell: ({ lane }) => whole(lane.queue_length) },
     { key: "cpu", label: "CPU", help: HELP.utilCpu, wideOnly: true, cell: ({ lane }) => <Bar share={lane.utilization_cpu} label="Cores in use:" /> },
     { key: "gpu", label: "GPU", help: HELP.utilGpu, wideOnly: true, cell: ({ lane }) => <Bar share={lane.utilization_gpu} label="GPUs in use:" /> },
@@ -153,7 +159,7 @@ export function Leaderboard(): ReactNode {
   return (
     <Panel
       title="Leaderboard"
-      className="w8"
+      className="w8 lane-bars"
       flush
       stale={stale || differences.error !== null}
       help={HELP.toOracle}

@@ -9,14 +9,28 @@ import { HELP, METRICS } from "../../lib/metrics";
 import { comparePolicies, policyStyle } from "../../lib/palette";
 import { useParam } from "../../lib/router";
 import { color } from "../../lib/theme";
-import { newest, present, samples, useLive, usePolicies, whole } from "../../store/live";
+import { newest, samples, useLive, usePolicies, whole } from "../../store/live";
 import type { TrailMetric } from "../../store/trail";
 
 const RACES: Readonly<Record<string, { metric: TrailMetric; label: string; unit: Unit; help: string }>> = {
-  mean: { metric: "mean_response_s", label: "Mean", unit: "s", help: `${METRICS.response.help} Here: over the newest 4096 tasks of each lane.` },
+  mean: { metric: "mean_response_s", label: "Mean", unit: "s", help: `${METRICS.response.help} Here: over the newest 4096 tasks of each lane. The axis is logarithmic.` },
   p95: { metric: "p95_response_s", label: "p95", unit: "s", help: HELP.p95 },
   regret: { metric: "regret_to_oracle", label: "Regret", unit: "share", help: HELP.regret },
 };
+
+const STRETCHES = 60;
+
+/** Means over up to 60 stretches of points: single samples of a quantity that jumps say little. */
+function smoothed(x: readonly number[], series: readonly Series[]): { x: readonly number[]; series: readonly Series[] } {
+  const each = Math.ceil(x.length / STRETCHES);
+  if (each < 2) return { x, series };
+  const ends = Array.from({ length: Math.floor(x.length / each) }, (_, place) => (place + 1) * each);
+  const mean = (values: readonly (number | null)[], end: number): number | null => {
+    const here = values.slice(end - each, end).filter((value) => value !== null);
+    return here.length ? here.reduce((sum, value) => sum + value, 0) / here.length : null;
+  };
+  return { x: ends.map((end) => x[end - 1] ?? 0), series: series.map((line) => ({ ...line, values: ends.map((end) => mean(line.values, end)) })) };
+}
 
 function useTrailSeries(metric: TrailMetric, span: string): { x: readonly number[]; series: readonly Series[] } {
   const beats = useLive((found) => found.beats);
@@ -56,7 +70,7 @@ export function Race(): ReactNode {
       }
     >
       {x.length > 1 ? (
-        <PlotChart title={`Response time over time, ${race.label.toLowerCase()}`} x={x} series={series} unit={race.unit} sync="live" height={236} />
+        <PlotChart title={`Response time over time, ${race.label.toLowerCase()}`} x={x} series={series} unit={race.unit} sync="live" height={236} {...(kind === "regret" ? { compressed: 0.1 } : { logarithmic: true })} />
       ) : (
         <StateBlock kind="empty" title="Nothing has finished yet" />
       )}
@@ -69,8 +83,8 @@ export function Queues(): ReactNode {
   const stale = useLive((found) => found.stale);
   const { x, series } = useTrailSeries("queue_length", span);
   return (
-    <Panel title="Queue length" className="w4" help={HELP.queue} stale={stale}>
-      {x.length > 1 ? <PlotChart title="Queue length over time" x={x} series={series} unit="count" sync="live" height={180} /> : <StateBlock kind="empty" title="No queues yet" />}
+    <Panel title="Queue length" className="w4" help={`${HELP.queue} The axis is compressed like a logarithm, with 0.`} stale={stale}>
+      {x.length > 1 ? <PlotChart title="Queue length over time" x={x} series={series} unit="count" sync="live" height={180} compressed={1} /> : <StateBlock kind="empty" title="No queues yet" />}
     </Panel>
   );
 }
@@ -79,12 +93,13 @@ export function Utilisation(): ReactNode {
   const [device, setDevice] = useParam("device", "gpu");
   const [span] = useParam("span", "whole");
   const stale = useLive((found) => found.stale);
-  const { x, series } = useTrailSeries(device === "cpu" ? "utilization_cpu" : "utilization_gpu", span);
+  const found = useTrailSeries(device === "cpu" ? "utilization_cpu" : "utilization_gpu", span);
+  const { x, series } = useMemo(() => smoothed(found.x, found.series), [found]);
   return (
     <Panel
       title="Utilisation"
       className="w4"
-      help={device === "cpu" ? HELP.utilCpu : HELP.utilGpu}
+      help={`${device === "cpu" ? HELP.utilCpu : HELP.utilGpu} Lines are means over up to ${STRETCHES} stretches of the time shown.`}
       stale={stale}
       actions={
         <Segmented
@@ -233,9 +248,4 @@ export function TaskStream(): ReactNode {
       )}
     </Panel>
   );
-}
-
-/** Whether there is anything that a chart could show. */
-export function hasRun(): boolean {
-  return present().run !== null;
 }
