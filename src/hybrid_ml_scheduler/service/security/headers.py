@@ -45,8 +45,6 @@ def secure(headers: list[tuple[bytes, bytes]], *, https: bool, private: bool) ->
     found.extend(_ALWAYS)
     if kind:
         # "Not modified" has no content and so no kind: a policy on it would take the place of the one that a browser keeps with the page.
-        # An answer without content (304) leaves what the browser kept as it was: with another policy the page that it kept would fetch nothing any more.
-    if kind:
         found.append(_PAGE if kind.startswith(b"text/html") else _DATA)
     if https:
         found.append(_SECURE)
