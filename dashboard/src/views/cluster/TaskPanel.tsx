@@ -28,12 +28,14 @@ const FEATURES: readonly [name: string, label: string, unit: Unit][] = [
   ["priority", "priority", "plain"],
 ];
 
-export function placeText(node: unknown, gpus: unknown, fraction: unknown): string {
+/** Where something ran, in short; the node is named where there are others (`many`). */
+export function placeText(node: unknown, gpus: unknown, fraction: unknown, many: boolean): string {
   const share = number(fraction);
   const list = Array.isArray(gpus) ? gpus.join(" ") : typeof gpus === "string" ? gpus : "";
   if (number(node) === null) return UNKNOWN;
-  if (!list || share === 0) return `node ${String(node)} · cores`;
-  return `node ${String(node)} · GPU ${list}${share !== null && share < 1 ? ` · ${format(share, "share")}` : ""}`;
+  const where = many ? `node ${String(node)} · ` : "";
+  if (!list || share === 0) return `${where}cores`;
+  return `${where}GPU ${list}${share !== null && share < 1 ? ` · ${format(share, "share")}` : ""}`;
 }
 
 function gap(row: Row, end: string, begin: string): number | null {
@@ -41,9 +43,9 @@ function gap(row: Row, end: string, begin: string): number | null {
   return last === null || first === null ? null : last - first;
 }
 
-const RESULTS: readonly Column<Row>[] = [
+const resultColumns = (many: boolean): readonly Column<Row>[] => [
   { key: "policy", label: "Policy", cell: (row) => <PolicyTag policy={text(row["scheduler"])} /> },
-  { key: "where", label: "Where", cell: (row) => (row["status"] === "finished" ? placeText(row["node"], row["gpus"], row["fraction"]) : <span title={text(row["reason"])}>{text(row["status"])}</span>) },
+  { key: "where", label: "Where", cell: (row) => (row["status"] === "finished" ? placeText(row["node"], row["gpus"], row["fraction"], many) : <span title={text(row["reason"])}>{text(row["status"])}</span>) },
   { key: "wait", label: "Wait", number: true, cell: (row) => format(gap(row, "start_s", "arrival_s"), "s") },
   { key: "run", label: "Run", number: true, cell: (row) => format(gap(row, "finish_s", "start_s"), "s") },
   { key: "response", label: "Response", number: true, cell: (row) => format(gap(row, "finish_s", "arrival_s"), "s"), sort: (row) => gap(row, "finish_s", "arrival_s") },
@@ -57,8 +59,9 @@ function Explained({ found, result }: { readonly found: Schemas["ExplanationAnsw
   const [all, setAll] = useState(false);
   const same = (first: Candidate, second: Candidate): boolean => first.node === second.node && first.fraction === second.fraction && first.gpus.join() === second.gpus.join();
   const shown = all ? found.candidates : found.candidates.slice(0, 8);
+  const many = new Set(found.candidates.map((each) => each.node)).size > 1;
   const candidates: readonly Column<Candidate>[] = [
-    { key: "where", label: "Candidate", cell: (each) => placeText(each.node, each.gpus, each.fraction) },
+    { key: "where", label: "Candidate", cell: (each) => placeText(each.node, each.gpus, each.fraction, many) },
     { key: "score", label: "Score", number: true, help: "The policy’s own score; the smallest wins.", cell: (each) => (known(each.score) ? digits(each.score) : UNKNOWN) },
     { key: "chosen", label: "", cell: (each) => (same(each, found.chosen) ? <span className="chip chip-good">chosen</span> : null) },
   ];
@@ -148,7 +151,7 @@ export function TaskPanel({ run, task, policy, onClose }: Props): ReactNode {
             </dl>
             <div>
               <h3 className="sub">What each policy made of it</h3>
-              <Table caption={`Results for task ${task}`} columns={RESULTS} rows={[...results].sort((first, second) => comparePolicies(text(first["scheduler"]), text(second["scheduler"])))} rowKey={(row) => text(row["scheduler"])} selected={(row) => row["scheduler"] === policy} />
+              <Table caption={`Results for task ${task}`} columns={resultColumns(results.some((row) => row["node"] !== null && row["node"] !== 0))} rows={[...results].sort((first, second) => comparePolicies(text(first["scheduler"]), text(second["scheduler"])))} rowKey={(row) => text(row["scheduler"])} selected={(row) => row["scheduler"] === policy} />
             </div>
             <div>
               <h3 className="sub">

@@ -144,31 +144,34 @@ export class Film {
 
   /** Give every CPU part a row in which nothing else is at that time; what has one keeps it, so that nothing jumps. */
   private settle(): void {
+    const everything = this.all().filter((bar) => bar.cpuEnd_s !== null);
+    const fresh = everything.filter((bar) => !this.place.has(bar.task));
+    if (!fresh.length) return;
+    const from_s = Math.min(...fresh.map((bar) => bar.start_s));
+    const span = (bar: Bar): { start: number; end: number } => ({
+      start: bar.start_s,
+      end: Number.isNaN(bar.cpuEnd_s) ? Number.POSITIVE_INFINITY : (bar.cpuEnd_s ?? bar.start_s),
+    });
     const taken = new Map<number, { start: number; end: number }[][]>();
     const rowsOf = (node: number): { start: number; end: number }[][] => {
       let found = taken.get(node);
       if (!found) taken.set(node, (found = []));
       return found;
     };
-    const everything = this.all().filter((bar) => bar.cpuEnd_s !== null);
-    const span = (bar: Bar): { start: number; end: number } => ({
-      start: bar.start_s,
-      end: Number.isNaN(bar.cpuEnd_s) ? Number.POSITIVE_INFINITY : (bar.cpuEnd_s ?? bar.start_s),
-    });
     for (const bar of everything) {
       const row = this.place.get(bar.task);
-      if (row !== undefined) (rowsOf(bar.node)[row] ??= []).push(span(bar));
+      // What was over before the first new one is in nobody's way.
+      if (row !== undefined && span(bar).end > from_s) (rowsOf(bar.node)[row] ??= []).push(span(bar));
     }
-    for (const bar of everything) {
-      if (this.place.has(bar.task)) continue;
+    for (const bar of fresh) {
       const own = span(bar);
       const rows = rowsOf(bar.node);
       let row = 0;
       while (row < MOST_ROWS - 1 && rows[row]?.some((other) => other.start < own.end && own.start < other.end)) row++;
       (rows[row] ??= []).push(own);
       this.place.set(bar.task, row);
+      this.rows.set(bar.node, Math.max(this.rows.get(bar.node) ?? LEAST_ROWS, row + 1));
     }
-    for (const [node, rows] of taken) this.rows.set(node, Math.max(this.rows.get(node) ?? LEAST_ROWS, rows.length));
   }
 }
 

@@ -18,9 +18,9 @@ const RACES: Readonly<Record<string, { metric: TrailMetric; label: string; unit:
   regret: { metric: "regret_to_oracle", label: "Regret", unit: "share", help: HELP.regret },
 };
 
-const STRETCHES = 60;
+const STRETCHES = 40;
 
-/** Means over up to 60 stretches of points: single samples of a quantity that jumps say little. */
+/** Means over up to 40 stretches of points: single samples of a quantity that jumps say little. */
 function smoothed(x: readonly number[], series: readonly Series[]): { x: readonly number[]; series: readonly Series[] } {
   const each = Math.ceil(x.length / STRETCHES);
   if (each < 2) return { x, series };

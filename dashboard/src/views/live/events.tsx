@@ -25,7 +25,7 @@ export function Facts(): ReactNode {
   const lanes = useLive((found) => found.lanes, (first, second) => first?.time_s === second?.time_s || beats < 0);
   const saturated = lanes?.lanes.filter((lane) => lane.state === "saturated").length ?? 0;
   return (
-    <Panel title="Run" className="facts">
+    <Panel title="Run" className="run-panel">
       <Stats>
         <Stat label="Processed" help={HELP.processed} value={run?.tasks_processed} unit="count" note="tasks, in every lane" />
         <Stat label="Throughput" help={HELP.throughput} value={throughput} unit="per_s" note="tasks, by the wall clock" />
