@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { clock, digits, format, parts, relative, signed, tick, type Unit, UNKNOWN } from "../src/lib/format";
+import { clock, digits, format, parts, relative, signed, tickText, type Unit, UNKNOWN } from "../src/lib/format";
 import { comparePolicies, policyStyle, SLOTS } from "../src/lib/palette";
 import { parseRoute, routeHash, VIEWS } from "../src/lib/router";
 
@@ -40,9 +40,9 @@ describe("numbers", () => {
   });
 
   it("on axes have no zeros that say nothing, and large differences are factors", () => {
-    expect([300, 0.5, 60, 90, 0].map((value) => tick(value, "s").replace(/\s/, " "))).toEqual(["5 min", "500 ms", "60 s", "90 s", "0 s"]);
-    expect(tick(1000, "count")).toBe("1\u202f000");
-    expect(tick(0.25, "share").replace(/\s/, " ")).toBe("25 %");
+    expect([300, 0.5, 60, 90, 0].map((value) => tickText(value, "s").replace(/\s/, " "))).toEqual(["5 min", "500 ms", "60 s", "90 s", "0 s"]);
+    expect(tickText(1000, "count")).toBe("1\u202f000");
+    expect(tickText(0.25, "share").replace(/\s/, " ")).toBe("25 %");
     expect(relative(0.5, 2).replace(/\s/, " ")).toBe("+25.0 %");
     expect(relative(298, 2).replace(/\s/, " ")).toBe("× 150");
     expect(relative(1, 0)).toBe(UNKNOWN);

@@ -2,7 +2,7 @@ import { useCallback, useState, type ReactNode } from "react";
 import { call, useRead } from "../../api/client";
 import { Button } from "../../components/controls";
 import { attempt } from "../../components/notices";
-import { tick, whole } from "../../lib/format";
+import { tickText, whole } from "../../lib/format";
 import { isActive, useLive, usePolicies } from "../../store/live";
 import { SpeedSlider } from "./SpeedSlider";
 import { StartDialog } from "./StartDialog";
@@ -84,7 +84,7 @@ export function RunBar(): ReactNode {
           <span>
             <b>{request.workload}</b> on {request.cluster ?? "its usual cluster"}
           </span>
-          <span>load {tick(request.load, "plain")}</span>
+          <span>load {tickText(request.load, "plain")}</span>
           <span>seed {request.seed === null ? "–" : whole(request.seed)}</span>
           {request.max_tasks === null ? null : <span>{whole(request.max_tasks)} tasks</span>}
         </span>
