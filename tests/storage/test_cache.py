@@ -134,6 +134,29 @@ def test_the_local_cache_is_bounded_and_drops_the_longest_unused() -> None:
     assert [cache.get("g", key) for key in "abc"] == [b"1", None, b"3"]
 
 
+def test_the_local_cache_is_bounded_in_bytes() -> None:
+    cache = LocalCache(most_bytes=100)
+    for key in "abcd":
+        cache.set("g", key, b"x" * 40, 60)
+        assert cache.bytes == 40 * len(cache) <= 100
+    assert [cache.get("g", key) is None for key in "abcd"] == [True, True, False, False]
+    cache.set("g", "c", b"y" * 10, 60)
+    assert cache.bytes == 50
+    # What is larger than everything that may be there is not kept, and takes nothing with it that comes later.
+    cache.set("g", "e", b"x" * 101, 60)
+    assert (len(cache), cache.bytes) == (0, 0)
+    cache.set("g", "f", b"x", 60)
+    cache.invalidate("g")
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
+def test_answers_that_are_too_old_do_not_stay_although_nobody_asks_for_them() -> None:
+    cache = LocalCache()
+    for number in range(100):
+        cache.set("g", str(number), b"x" * 1_000, 0.0)
+    assert len(cache) <= 1
+
+
 async def test_two_processes_share_answers_messages_and_one_leader(valkey: ValkeyServer, tmp_path: Path) -> None:
     settings = StorageSettings.load(data_dir=tmp_path, redis_url=valkey.url, **(QUICK | {"cache_ttl_s": 60}))
     async with Sharing(settings) as one, Sharing(settings) as two:

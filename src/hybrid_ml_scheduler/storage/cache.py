@@ -34,6 +34,8 @@ _Answer = TypeVar("_Answer")
 
 LOCAL_ENTRIES = 1_000
 """Most answers that are cached in this process."""
+LOCAL_BYTES = 32_000_000
+"""How much they may take together."""
 WAITING_MESSAGES = 1_000
 """Most messages that wait for a slow subscriber; older ones are dropped."""
 
@@ -81,16 +83,20 @@ class SharingState(StrEnum):
 
 
 class LocalCache:
-    """Answers cached in this process: bounded, the longest unused goes first.
+    """Answers cached in this process: bounded, the longest unused goes first. What is too old goes with the next answer that comes.
 
     Parameters
     ----------
     entries : int
         How many at most.
+    most_bytes : int
+        How much all of them may take together.
     """
 
-    def __init__(self, entries: int = LOCAL_ENTRIES) -> None:
+    def __init__(self, entries: int = LOCAL_ENTRIES, most_bytes: int = LOCAL_BYTES) -> None:
         self.entries = entries
+        self.most_bytes = most_bytes
+        self.bytes = 0
         self._found: OrderedDict[tuple[str, str], tuple[float, bytes]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -102,22 +108,33 @@ class LocalCache:
         if found is None:
             return None
         if found[0] <= time.monotonic():
-            del self._found[group, key]
+            self._forget((group, key))
             return None
         self._found.move_to_end((group, key))
         return found[1]
 
     def set(self, group: str, key: str, value: bytes, ttl_s: float) -> None:
         """Keep an answer."""
-        self._found[group, key] = (time.monotonic() + ttl_s, value)
-        self._found.move_to_end((group, key))
-        while len(self._found) > self.entries:
-            self._found.popitem(last=False)
+        self._forget((group, key))
+        now_s = time.monotonic()
+        self._found[group, key] = (now_s + ttl_s, value)
+        self.bytes += len(value)
+        # Keys change with every batch, so most answers are never asked for again: they must not stay until there are too many.
+        while self._found:
+            oldest = next(iter(self._found))
+            if self._found[oldest][0] > now_s and len(self._found) <= self.entries and self.bytes <= self.most_bytes:
+                break
+            self._forget(oldest)
+
+    def _forget(self, name: tuple[str, str]) -> None:
+        found = self._found.pop(name, None)
+        if found is not None:
+            self.bytes -= len(found[1])
 
     def invalidate(self, group: str) -> None:
         """Forget all answers of a group."""
         for name in [name for name in self._found if name[0] == group]:
-            del self._found[name]
+            self._forget(name)
 
 
 class Subscription:
