@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from hybrid_ml_scheduler.service.security.access import Access
 from hybrid_ml_scheduler.service.security.install import Security
 from hybrid_ml_scheduler.service.security.scopes import SOCKET, Need, Scope, need_of, routes_of
 from hybrid_ml_scheduler.service.settings import ServiceSettings
-from service_fixtures import Running, running, settings_in
+from service_fixtures import Running, listening, running, settings_in
 
 # Tests ask as fast as they can; what limits do has tests of its own.
 PATIENT = {"rate_read": "100000/second", "rate_control": "100000/second", "rate_heavy": "100000/second", "rate_anonymous": "100000/second"}
@@ -88,3 +90,39 @@ def routes(app: FastAPI, *, sockets: bool = False) -> Iterator[tuple[str, str, N
         if method == "HEAD" or (method == SOCKET) != sockets:
             continue
         yield method, re.sub(r"\{(\w+)(:\w+)?\}", lambda found: EXAMPLES.get(found[1], "5"), path), need_of(method, path)
+
+
+@contextlib.contextmanager
+def served_in_a_thread(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Serve with keys in a thread, so that a library which waits can ask; yields the address and the keys."""
+    ready, done = threading.Event(), threading.Event()
+    found: list[tuple[str, dict[str, str]]] = []
+    failed: list[BaseException] = []
+
+    async def serve() -> None:
+        async with with_keys(folder, rate_login="100000/second") as guarded, listening(guarded.running, guarded.settings) as address:
+            await guarded.ask("POST", "/api/start", guarded.keys["control"])
+            await guarded.running.tasks(50)
+            found.append((address, guarded.keys))
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    def work() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            failed.append(error)
+            raise
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    ready.wait()
+    try:
+        if failed:
+            raise failed[0]
+        yield found[0]
+    finally:
+        done.set()
+        thread.join()

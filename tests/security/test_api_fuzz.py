@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS, load_all_checks
 
-from security_fixtures import with_keys
-from service_fixtures import listening
+from security_fixtures import served_in_a_thread
 
 load_all_checks()
 EXAMPLES_EACH = 4
@@ -26,42 +21,6 @@ EXAMPLES_EACH_LONG = 60
 # What needs several requests that build on each other is not looked at here; everything that one request can show is.
 _ALONE = ("use_after_free", "ensure_resource_availability", "object_level_authorization")
 CHECKED = [check for name in CHECKS.get_all_names() if name not in _ALONE for check in CHECKS.get_by_names([name])]
-
-
-@contextlib.contextmanager
-def served_in_a_thread(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Serve with keys in a thread, so that a library which waits can ask; yields the address and the keys."""
-    ready, done = threading.Event(), threading.Event()
-    found: list[tuple[str, dict[str, str]]] = []
-    failed: list[BaseException] = []
-
-    async def serve() -> None:
-        async with with_keys(folder, rate_login="100000/second") as guarded, listening(guarded.running, guarded.settings) as address:
-            await guarded.ask("POST", "/api/start", guarded.keys["control"])
-            await guarded.running.tasks(50)
-            found.append((address, guarded.keys))
-            ready.set()
-            await asyncio.to_thread(done.wait)
-
-    def work() -> None:
-        try:
-            asyncio.run(serve())
-        except BaseException as error:
-            failed.append(error)
-            raise
-        finally:
-            ready.set()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    ready.wait()
-    try:
-        if failed:
-            raise failed[0]
-        yield found[0]
-    finally:
-        done.set()
-        thread.join()
 
 
 def ask_all(address: str, headers: dict[str, str], examples: int) -> tuple[Counter[int], list[str]]:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 
@@ -95,20 +96,18 @@ async def test_who_is_not_let_in(guarded: Guarded, body: dict[str, Any], status:
     assert "set-cookie" not in answer.headers
 
 
-async def test_guessing_passwords_is_slowed_down_for_a_name_too(tmp_path: Path) -> None:
-    async with with_keys(tmp_path, rate_login="3/minute", limits="off") as guarded:
-        statuses = [(await guarded.client.post("/api/v1/session", json={"name": "anna", "password": "x" * 12})).status_code for _ in range(5)]
-        assert statuses == [401, 401, 401, 429, 429]
-        await guarded.security.limiter.hit(tokens_login(), "user:berta")
-        answer = await guarded.client.post("/api/v1/session", json={"name": "berta", "password": "x" * 12})
-        assert answer.status_code == 429
-        assert int(answer.headers["retry-after"]) > 0
+async def test_guessing_passwords_is_slowed_down_for_an_address_and_for_a_name(tmp_path: Path) -> None:
+    async with with_keys(tmp_path, rate_login="3/minute", limits="off", trusted_proxies="127.0.0.1") as guarded:
 
+        async def guess(name: str, address: str) -> httpx.Response:
+            body = {"name": name, "password": "x" * 12}
+            return await guarded.client.post("/api/v1/session", json=body, headers={"x-forwarded-for": address})
 
-def tokens_login() -> Any:
-    from hybrid_ml_scheduler.service.security.scopes import RateClass
-
-    return RateClass.LOGIN
+        by_address = [(await guess(f"user{index}", "203.0.113.1")).status_code for index in range(5)]
+        assert by_address == [401, 401, 401, 429, 429]
+        by_name = [await guess("anna", f"198.51.100.{index}") for index in range(5)]
+        assert [answer.status_code for answer in by_name] == [401, 401, 401, 429, 429]
+        assert int(by_name[-1].headers["retry-after"]) > 0
 
 
 def forged(guarded: Guarded, token: str) -> dict[str, str]:
