@@ -79,7 +79,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
           y: {
             ...(logarithmic ? { distr: 3 as const } : compressed === undefined ? {} : { distr: 4 as const, asinh: compressed }),
             range: (_, low, high) => {
-              if (logarithmic) return uPlot.rangeLog(low || 1e-3, high || 1, 10, false);
+              if (logarithmic) return [(low || 1e-3) / 1.25, (high || 1) * 1.25];
               if (compressed !== undefined) return [Math.min(low ?? 0, 0), Math.max(high ?? 0, compressed) * 1.25];
               const [from, to] = [yMin ?? Math.min(low ?? 0, 0), yMax ?? high ?? 1];
               return [from, to > from ? to + (yMax === undefined ? (to - from) * 0.06 : 0) : from + 1];

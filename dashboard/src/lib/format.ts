@@ -113,7 +113,7 @@ export const TIME_STEPS_S: readonly number[] = [
 export function relative(difference: Number, base: Number): string {
   if (!known(difference) || !known(base) || base <= 0) return UNKNOWN;
   const share = difference / base;
-  return share >= 4 ? `×${THIN}${digits(share + 1)}` : signed(share, "share");
+  return share >= 4 ? format(share + 1, "factor") : signed(share, "share");
 }
 
 /** With a sign, for differences; the sign of nothing is ±. */

@@ -46,6 +46,7 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
       element.width = Math.round(width * ratio);
       element.height = Math.round(layout.height * ratio);
     }
+    element.dataset["bars"] = String(film.bars.length);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, layout.height);
     scene.current = { film, layout, begin_s: camera.begin_s, end_s: camera.end_s, now_s: now(), selected, hovered: hovered.current, queue: queue.current };

@@ -134,7 +134,7 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
       if (found.length > 1 && variable === "--on-both") joints.push([found[0]![0], found[0]![2], found.at(-1)![2] + GPU_ROW - 1]);
     }
     if (joints.length && joints.length < 400) {
-      context.globalAlpha = 0.55;
+      context.globalAlpha = joints.length > 100 ? 0.3 : 0.55;
       context.beginPath();
       for (const [at, from, to] of joints) {
         context.moveTo(Math.round(at) + 0.5, from);

@@ -4,7 +4,7 @@ import { PlotChart, type Series } from "../../charts/PlotChart";
 import { Segmented, Select } from "../../components/controls";
 import { Panel } from "../../components/Panel";
 import { StateBlock } from "../../components/StateBlock";
-import { digits, format, whole as wholeNumber, type Unit } from "../../lib/format";
+import { decadeText, digits, format, whole as wholeNumber, type Unit } from "../../lib/format";
 import { HELP, METRICS } from "../../lib/metrics";
 import { comparePolicies, policyStyle } from "../../lib/palette";
 import { useParam } from "../../lib/router";
@@ -70,7 +70,7 @@ export function Race(): ReactNode {
       }
     >
       {x.length > 1 ? (
-        <PlotChart title={`Response time over time, ${race.label.toLowerCase()}`} x={x} series={series} unit={race.unit} sync="live" height={236} {...(kind === "regret" ? { compressed: 0.1 } : { logarithmic: true })} />
+        <PlotChart title={`Response time over time, ${race.label.toLowerCase()}`} x={x} series={series} unit={race.unit} sync="live" height={200} {...(kind === "regret" ? { compressed: 0.1 } : { logarithmic: true })} />
       ) : (
         <StateBlock kind="empty" title="Nothing has finished yet" />
       )}
@@ -81,9 +81,10 @@ export function Race(): ReactNode {
 export function Queues(): ReactNode {
   const [span] = useParam("span", "whole");
   const stale = useLive((found) => found.stale);
-  const { x, series } = useTrailSeries("queue_length", span);
+  const found = useTrailSeries("queue_length", span);
+  const { x, series } = useMemo(() => smoothed(found.x, found.series), [found]);
   return (
-    <Panel title="Queue length" className="w4" help={`${HELP.queue} The axis is compressed like a logarithm, with 0.`} stale={stale}>
+    <Panel title="Queue length" className="w4" help={`${HELP.queue} Lines are means over up to ${STRETCHES} stretches of the time shown; the axis is compressed like a logarithm, with 0.`} stale={stale}>
       {x.length > 1 ? <PlotChart title="Queue length over time" x={x} series={series} unit="count" sync="live" height={180} compressed={1} /> : <StateBlock kind="empty" title="No queues yet" />}
     </Panel>
   );
@@ -180,7 +181,7 @@ export function TaskStream(): ReactNode {
           if (Math.log10(size) < low || Math.log10(size) > high) continue;
           context.moveTo(Math.round(x(size)) + 0.5, top);
           context.lineTo(Math.round(x(size)) + 0.5, bottom);
-          context.fillText(format(size, "s"), x(size), bottom + 6);
+          if (x(size) > left + 8 && x(size) < right - 14) context.fillText(decadeText(size), x(size), bottom + 6);
         }
       context.stroke();
       WHERE.forEach(({ key, variable }) => {
