@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from pydantic import SecretStr
@@ -24,6 +25,10 @@ _SCHEME = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _KEY = re.compile(r"\bhms_[0-9a-f]{12}_[A-Za-z0-9_-]{20,}")
 _QUERY = re.compile(r"(?P<path>(?:[A-Za-z][A-Za-z0-9+.-]*:/|(?<=[\s\"'])|^)/[^\s\"'?]*)\?[^\s\"']+")
+_SUSPECT = re.compile(r"://|\?|bearer|basic|eyJ|hms_|authori|cookie|passw|secret|token|api[_-]?key|credential", re.IGNORECASE)
+"""What one of the patterns above would need: most text has none of it, and looking once is cheaper than looking for each."""
+_SHORT = 200
+_REMEMBERED = 2_048
 
 
 def secrets_of(settings: BaseSettings) -> list[str]:
@@ -53,11 +58,15 @@ class Cleaner:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = [re.escape(text) for text in secrets]
         self._known = re.compile("|".join(known)) if known else None
+        # Methods, routes and addresses come again and again.
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._line)
 
     def hide(self, text: str) -> str:
         """Return text without secrets."""
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
+        if _SUSPECT.search(text) is None:
+            return text
         text = _USER_PART.sub(rf"\g<scheme>{HIDDEN}@", text)
         text = _NAMED.sub(rf"\g<name>\g<sign>{HIDDEN}", text)
         text = _SCHEME.sub(rf"\g<scheme> {HIDDEN}", text)
@@ -66,5 +75,8 @@ class Cleaner:
 
     def line(self, text: str) -> str:
         """Return text as part of one line: without secrets; what cannot be printed is spelled out."""
+        return self._remembered(text) if len(text) <= _SHORT else self._line(text)
+
+    def _line(self, text: str) -> str:
         text = self.hide(text)
         return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -36,6 +36,8 @@ _QUIET = (
     "matplotlib",
 )
 """Libraries that tell too much: they are asked for warnings only, unless everything is wanted."""
+_OURS = frozenset({"timestamp", "level"})
+"""What is made here needs no cleaning."""
 _INDENT = "    | "
 
 _RunId = Callable[[], int | None]
@@ -78,9 +80,9 @@ class Log:
 
     def _formatter(self, *, console: bool, colours: bool) -> logging.Formatter:
         shared: list[structlog.types.Processor] = [
+            structlog.stdlib.ExtraAdder(),
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             self._where,
         ]
@@ -128,7 +130,7 @@ class Log:
 
     def _clean(self, logger: Any, method: str, event: Event) -> Event:
         for key, value in event.items():
-            if value is None or isinstance(value, bool | int | float):
+            if key in _OURS or value is None or isinstance(value, bool | int | float):
                 continue
             # What a traceback says stays in lines; they are told apart from those of the log below.
             text = value if isinstance(value, str) else str(value)
