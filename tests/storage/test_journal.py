@@ -8,7 +8,9 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -331,3 +333,31 @@ def test_a_run_that_another_machine_began_goes_on_with_its_numbers(open_store: O
     assert all_tasks(store, Stream.TASKS) == [10, 11]
     with pytest.raises(JournalError, match="begins with row 10; expected row 3"):
         store.locate(5, Stream.TASKS, 3)
+
+
+def test_a_state_can_be_read_while_another_is_saved(tmp_path: Path) -> None:
+    """As the way into the database does it, in a thread of its own."""
+    states, over = 2_000, threading.Event()
+
+    def save() -> None:
+        for revision in range(1, states + 1):
+            saved = journal_module.SavedState(1, revision, {"at": revision}, dict.fromkeys(Stream, revision), b"%d" % revision)
+            journal_module.write_state(tmp_path, saved, durable=False)
+        over.set()
+
+    with ThreadPoolExecutor(1) as executor:
+        saving = executor.submit(save)
+        newest = 0
+        while not over.is_set() and not saving.done():
+            found = journal_module.read_state(tmp_path, 1)
+            if found is None:
+                assert newest == 0
+                continue
+            # Everything is of one state, and none comes back.
+            assert (found.state, found.checkpoint) == ({"at": found.revision}, b"%d" % found.revision)
+            assert found.revision >= newest
+            newest = found.revision
+        saving.result()
+    found = journal_module.read_state(tmp_path, 1)
+    assert found is not None
+    assert found.revision == states

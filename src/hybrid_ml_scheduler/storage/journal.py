@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from hybrid_ml_scheduler.core.errors import InputError, JournalError, JournalFullError, UnknownRunError
 from hybrid_ml_scheduler.core.streams import RunBatch, Stream
@@ -579,14 +579,14 @@ def read_state(folder: Path, run_id: int) -> SavedState | None:
     """Read the newest state that is whole."""
     found = []
     for name in STATE_FILES:
-        path = folder / name
-        head = _state_head(path)
-        if head is None:
+        try:
+            # Opened once: whoever saves another state meanwhile gives the files other names, and what is open stays what it is.
+            with (folder / name).open("rb") as file:
+                head = _head_of(file)
+                checkpoint = file.read(_LARGEST_STATE)
+        except OSError:
             continue
-        with path.open("rb") as file:
-            file.readline()
-            checkpoint = file.read(_LARGEST_STATE)
-        if len(checkpoint) == head["bytes"] and hashlib.sha256(checkpoint).hexdigest() == head["sha256"]:
+        if head is not None and len(checkpoint) == head["bytes"] and hashlib.sha256(checkpoint).hexdigest() == head["sha256"]:
             positions = {Stream(stream): int(seq) for stream, seq in head["positions"].items()}
             found.append(SavedState(run_id, int(head["revision"]), head["state"], positions, checkpoint))
     return max(found, key=lambda saved: saved.revision, default=None)
@@ -595,8 +595,15 @@ def read_state(folder: Path, run_id: int) -> SavedState | None:
 def _state_head(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as file:
-            head = json.loads(file.readline(1 << 24))
-    except (OSError, ValueError):
+            return _head_of(file)
+    except OSError:
+        return None
+
+
+def _head_of(file: BinaryIO) -> dict[str, Any] | None:
+    try:
+        head = json.loads(file.readline(1 << 24))
+    except ValueError:
         return None
     return head if isinstance(head, dict) and {"revision", "positions", "state", "bytes", "sha256"} <= set(head) else None
 
