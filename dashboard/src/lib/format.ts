@@ -92,6 +92,8 @@ export function format(value: Number, unit: Unit): string {
 
 /** A number at an axis: what is there to be read is round, so zeros at its end say nothing. */
 export function tickText(value: Number, unit: Unit): string {
+  // 100 minutes are round, 1.67 hours are not.
+  if (unit === "s" && known(value) && value >= 60 && value < 172_000 && value % 60 === 0 && value % 3_600 !== 0) return `${whole(value / 60)}${THIN}min`;
   const [number, suffix] = parts(value, unit);
   const short = number.includes(".") ? number.replace(/\.?0+$/, "") : number;
   return suffix ? `${short}${THIN}${suffix}` : short;

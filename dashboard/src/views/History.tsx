@@ -305,7 +305,7 @@ function Comparison({ first, second }: { readonly first: number; readonly second
   const most = reach(rows.map((row) => row.metrics[shown.value]));
   const columns: Column<Pair>[] = [
     { key: "policy", label: "Policy", cell: (row) => <PolicyTag policy={row.scheduler} />, sort: (row) => row.scheduler },
-    { key: "tasks", label: "Tasks", number: true, help: "Tasks that both runs have and both finished, of the newest 20 000.", cell: (row) => whole(row.tasks), sort: (row) => row.tasks },
+    { key: "tasks", label: "Tasks", number: true, help: "Tasks that both runs have and both finished, of the newest 5 000.", cell: (row) => whole(row.tasks), sort: (row) => row.tasks },
     { key: "first", label: `Run ${first}`, number: true, help: shown.help, cell: (row) => format(row.metrics[shown.value]?.first, shown.unit), sort: (row) => row.metrics[shown.value]?.first ?? null },
     { key: "second", label: `Run ${second}`, number: true, help: shown.help, cell: (row) => format(row.metrics[shown.value]?.second, shown.unit), sort: (row) => row.metrics[shown.value]?.second ?? null },
     { key: "difference", label: "Difference [95 %]", number: true, help: "Mean of second minus first on the same tasks, with Student's interval over 32 stretches of tasks, one after the other.", cell: (row) => intervalText(row.metrics[shown.value], shown.unit), sort: (row) => row.metrics[shown.value]?.difference ?? null },

@@ -162,7 +162,7 @@ export default function Scheduler(): ReactNode {
     { key: "policy", label: "Against", cell: (row) => <PolicyTag policy={row.other.scheduler} />, sort: (row) => row.other.scheduler },
     { key: "won", label: "Won", number: true, help: "Tasks on which this policy had the shorter response time.", cell: (row) => (row.won === null ? "–" : whole(row.won)), sort: (row) => row.won },
     { key: "lost", label: "Lost", number: true, help: "Tasks on which the other one had the shorter response time. Ties count for neither.", cell: (row) => (row.lost === null ? "–" : whole(row.lost)), sort: (row) => row.lost },
-    { key: "difference", label: "Difference of response [95 %]", number: true, help: `This policy minus the other on the same tasks, the newest 20 000. ${HELP.toOracle}`, cell: (row) => intervalText(row.metric, "s"), sort: (row) => row.metric?.difference ?? null },
+    { key: "difference", label: "Difference of response [95 %]", number: true, help: `This policy minus the other on the same tasks, the newest 5 000. ${HELP.toOracle}`, cell: (row) => intervalText(row.metric, "s"), sort: (row) => row.metric?.difference ?? null },
     { key: "bar", label: "", cell: (row) => <IntervalBar metric={row.metric} most={most} />, width: "30%", wideOnly: true },
   ];
 

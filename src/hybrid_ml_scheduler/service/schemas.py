@@ -376,7 +376,7 @@ class PairedScheduler(_Answer):
     """One scheduler against the same or another one, on the same tasks; null where nothing is known."""
 
     scheduler: str
-    tasks: int = Field(description="Tasks that both finished, of the newest 20,000.")
+    tasks: int = Field(description="Tasks that both finished, of the newest 5,000.")
     batches: int = Field(description="Stretches of tasks, one after the other, whose mean differences are taken for independent.")
     metrics: dict[str, PairedMetricAnswer | None] = Field(description="response_s, wait_s, slowdown (bounded by 10 s), energy_j, cost_usd.")
 

@@ -22,7 +22,7 @@ PLACEMENT_ROWS = 10_000
 """Newest results of a scheduler that `placements` looks at."""
 LOOK_BACK = 16
 """It goes back over at most so many times as many rows of all schedulers, however rare the one is that was asked for."""
-PAIRED_TASKS = 20_000
+PAIRED_TASKS = 5_000
 """Newest tasks that are compared one by one."""
 BATCHES = 32
 """Stretches of tasks, one after the other, whose mean differences are taken for independent. Single tasks are not: they wait for each other."""

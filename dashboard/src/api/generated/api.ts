@@ -1919,7 +1919,7 @@ export interface components {
             readonly scheduler: string;
             /**
              * Tasks
-             * @description Tasks that both finished, of the newest 20,000.
+             * @description Tasks that both finished, of the newest 5,000.
              */
             readonly tasks: number;
         };

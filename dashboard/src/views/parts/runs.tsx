@@ -21,7 +21,7 @@ export interface ChosenRun {
 }
 
 /** How often statistics of a run that goes on are asked for again. */
-export const AGAIN_S = 3;
+export const AGAIN_S = 5;
 
 export function useRun(): ChosenRun {
   const [param, choose] = useParam("run", "");
