@@ -105,8 +105,13 @@ async def test_a_run_is_reported_in_one_file(service: Running) -> None:
     for found in await service.get(f"/api/v1/runs/{run_id}/statistics"):
         assert found["scheduler"] in answer.text
         assert f"{found['mean_response_s']:,.4g}" in answer.text
+    for found in (await service.get(f"/api/v1/runs/{run_id}/differences"))["schedulers"]:
+        metric = found["metrics"]["response_s"]
+        if found["scheduler"] != "oracle":
+            row = next(part for part in answer.text.split("Against the oracle")[1].split("<tr>") if f">{found['scheduler']}<" in part)
+            numbers = f"{metric['difference']:+.4g}", f"{metric['low']:+.4g} to {metric['high']:+.4g}", f"{metric['t_p']:,.4g}"
+            assert all(f"<td>{number}</td>" in row for number in numbers)
     assert "http" not in answer.text
-    assert "Against the oracle" in answer.text
     problem(await service.client.get("/api/v1/runs/1/report"), 404, "unknown-run")
     await service.post("/api/stop")
     empty = (await service.post("/api/start", {"policies": ["greedy"]}))["run_id"]
