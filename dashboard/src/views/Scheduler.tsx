@@ -213,9 +213,9 @@ export default function Scheduler(): ReactNode {
         </Panel>
         <Panel title="Metrics at a glance" className="w4" help="On each axis: the smallest value of all schedulers of the run ÷ this one's. The rim is the best, the centre is far off.">
           {shapes.length ? <Radar title={`Metrics of ${policy}`} axes={RADAR_AXES} shapes={shapes} /> : <StateBlock kind="empty" title="No task has finished yet" />}
-          <div className="legend">
+          <div className="legend-line">
             {shapes.map((shape) => (
-              <span key={shape.label} className="legend-item">
+              <span key={shape.label} className="legend-part">
                 <PolicyTag policy={shape.label} />
               </span>
             ))}
@@ -257,14 +257,14 @@ export default function Scheduler(): ReactNode {
                     <span style={{ width: `${busy ? (placed.cpu_s / busy) * 100 : 0}%`, background: "var(--p0)" }} />
                     <span style={{ width: `${busy ? (placed.gpu_s / busy) * 100 : 0}%`, background: "var(--p1)" }} />
                   </span>
-                  <span className="legend">
-                    <span className="legend-item">
+                  <span className="legend-line">
+                    <span className="legend-part">
                       <svg width="10" height="10" aria-hidden="true">
                         <rect width="10" height="10" style={{ fill: "var(--p0)" }} />
                       </svg>
                       CPU parts {format(placed.cpu_s, "s")}
                     </span>
-                    <span className="legend-item">
+                    <span className="legend-part">
                       <svg width="10" height="10" aria-hidden="true">
                         <rect width="10" height="10" style={{ fill: "var(--p1)" }} />
                       </svg>

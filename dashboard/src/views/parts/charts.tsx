@@ -176,15 +176,15 @@ export function XYChart({ title, summary, lines, height = 240, xLog = false, yMi
     <>
       <CanvasChart title={title} summary={summary} height={height} draw={draw} keys={keys} onPointerMove={move} onPointerLeave={() => setAt(null)} />
       {lines.length > 1 || at !== null ? (
-        <div className="legend">
+        <div className="legend-line">
           <span className="legend-x">{at === null ? "" : xText(at)}</span>
           {lines.map((line) => (
-            <span key={line.label} className="legend-item">
+            <span key={line.label} className="legend-part">
               <svg width="14" height="8" viewBox="0 0 14 8" aria-hidden="true">
                 <line x1="0" y1="4" x2="14" y2="4" strokeWidth="2" strokeDasharray={line.dash?.join(" ")} style={{ stroke: `var(${line.variable})` }} />
               </svg>
-              <span className="legend-label">{line.label}</span>
-              <span className="legend-value">{read(line)}</span>
+              <span className="muted">{line.label}</span>
+              <span className="legend-read">{read(line)}</span>
             </span>
           ))}
         </div>
@@ -263,18 +263,18 @@ export function HeatMap({ title, summary, xEdges, yEdges, values, counts, xText,
   return (
     <>
       <CanvasChart title={title} summary={summary} height={height} draw={draw} onPointerMove={move} onPointerLeave={() => setAt(null)} />
-      <div className="legend" aria-hidden="true">
-        <span className="legend-item">
+      <div className="legend-line" aria-hidden="true">
+        <span className="legend-part">
           <svg width="96" height="10" viewBox="0 0 96 10">
             {Array.from({ length: 12 }, (_, step) => (
               <rect key={step} x={step * 8} y="0" width="8" height="10" style={{ fill: `color-mix(in oklab, var(--p1) ${(step / 11) * 100}%, var(--p0))` }} />
             ))}
           </svg>
-          <span className="legend-label">
+          <span className="muted">
             {valueText(0)} to {valueText(1)}
           </span>
         </span>
-        <span className="legend-label">
+        <span className="muted">
           {at
             ? `${xText(xEdges[at[0]] ?? 0)} – ${xText(xEdges[at[0] + 1] ?? 0)}, ${yText(yEdges[at[1]] ?? 0)} – ${yText(yEdges[at[1] + 1] ?? 0)}: ${
                 value === null ? "no task" : `${valueText(value)} (${counts[at[0]]?.[at[1]] ?? 0} tasks)`

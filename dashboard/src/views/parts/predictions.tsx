@@ -111,16 +111,16 @@ export function Predictions({ title, parts }: { readonly title: string; readonly
         onPointerMove={move}
         onPointerLeave={() => setAt(null)}
       />
-      <div className="legend">
+      <div className="legend-line">
         {devices.map((device, place) => (
-          <span key={device} className="legend-item">
+          <span key={device} className="legend-part">
             <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true">
               <circle cx="5" cy="5" r="4" style={{ fill: `var(${VARIABLES[place % VARIABLES.length]})` }} />
             </svg>
-            <span className="legend-label">{device}</span>
+            <span className="muted">{device}</span>
           </span>
         ))}
-        <span className="legend-label">
+        <span className="muted">
           {at
             ? `task ${at.task_id}${at.kind ? ` (${at.kind})` : ""}: ${format(at.predicted_s, "s")} predicted${at.low_s !== null && at.high_s !== null ? ` [${format(at.low_s, "s")}, ${format(at.high_s, "s")}]` : ""}, ${format(at.nominal_s, "s")} nominal, ${format(at.true_s, "s")} true; ${deciderName(at.decided_by)}`
             : "squares: decided by the rule"}
