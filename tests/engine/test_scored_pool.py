@@ -365,5 +365,5 @@ def test_it_can_be_called_on_an_empty_queue() -> None:
     problem = build_problem(workload, pool(256))
     made = build_run(policy(SENSIBLE), workload, problem, build_truth(workload, pool(256)))
     state = build_state(problem)
-    run_scored(problem, made.truth, state, made.rule, made.book, build_queue(1), build_ends(1), build_guard(1, guarded=False), 5, np.inf)
+    run_scored(problem, made.truth, state, made.rule, made.book, build_queue(1), build_ends(1), build_guard(1, guarded=False), 5, np.inf, np.inf)
     assert state.finish[0] > 0

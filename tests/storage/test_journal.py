@@ -361,3 +361,24 @@ def test_a_state_can_be_read_while_another_is_saved(tmp_path: Path) -> None:
     found = journal_module.read_state(tmp_path, 1)
     assert found is not None
     assert found.revision == states
+
+
+def test_kept_states_are_spread_evenly_and_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "1"
+    folder.mkdir()
+    for revision in range(1, 201):
+        saved = journal_module.SavedState(1, revision, {"revision": revision}, {}, bytes(1_000))
+        journal_module.write_state(folder, saved, durable=False)
+        journal_module.keep_state(folder, revision)
+        assert len(journal_module.kept_heads(folder)) <= journal_module.MOST_KEPT
+    kept = journal_module.kept_heads(folder)
+    assert list(kept) == list(range(16, 201, 16))
+    assert kept[32] == {"revision": 32}
+    found = journal_module.read_kept(folder, 1, 32)
+    assert found is not None
+    assert (found.state, found.checkpoint) == ({"revision": 32}, bytes(1_000))
+    assert journal_module.read_kept(folder, 1, 33) is None
+    monkeypatch.setattr(journal_module, "MOST_KEPT_BYTES", 6_000)
+    journal_module.write_state(folder, journal_module.SavedState(1, 208, {}, {}, bytes(1_000)), durable=False)
+    journal_module.keep_state(folder, 208)
+    assert list(journal_module.kept_heads(folder)) == [64, 128, 192]

@@ -21,7 +21,7 @@ import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray, Tasks
 from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
-from hybrid_ml_scheduler.engine.events import advance, start_task
+from hybrid_ml_scheduler.engine.events import advance, next_event_s, start_task
 from hybrid_ml_scheduler.engine.state import N_FINISHED, QUEUE_SIZE, Law, Problem, State
 
 CORRECTIONS_S = tuple(60.0 * minutes for minutes in (1, 5, 15, 30, 60, 120, 300, 600, 1200, 3000, 6000))
@@ -184,19 +184,22 @@ def _shadow(problem: Problem, state: State, desk: Predictions, cores: int) -> tu
 
 
 @compiled_entry
-def run_easypp(problem: Problem, truth: Law, state: State, desk: Predictions, corrections_s: FloatArray) -> None:
-    """Run an order of the queue with EASY++ to the end of the workload.
+def run_easypp(problem: Problem, truth: Law, state: State, desk: Predictions, corrections_s: FloatArray, until_s: float) -> None:
+    """Run an order of the queue with EASY++ through all events before a time; call it again on the same arrays to go on.
 
     Parameters
     ----------
     problem, truth, state
         The run.
     desk : Predictions
-        Fresh.
+        Of this run.
     corrections_s : ndarray of float64
         `CORRECTIONS_S`.
+    until_s : float
+        In seconds; infinite for the whole workload.
     """
-    while advance(problem, state):
+    while next_event_s(problem, state) < until_s:
+        advance(problem, state)
         _forget_finished(state, desk)
         _admit(problem, state, desk)
         if desk.counts[_WAITING] == 0 or state.free_cores[0] == 0:

@@ -76,6 +76,10 @@ class _LearnedRun:
         chosen = best_plan(problem, problem.cost, self._vectors, aim=self._aim, effort=effort, seed=self._seed, guarded=self._guarded)
         nothing = Correction(np.zeros((n_kinds, n_classes)), np.full((n_kinds, n_classes), np.nan), np.zeros((n_kinds, n_classes), dtype=np.int64))
         self._adopt(chosen, -np.inf, nothing if self._history is None else self._history.correction())
+        self._lists: machines.MachineLists | None = None
+        # Finished tasks that were looked at, and the correction that the present plan was made with.
+        self._seen = 0
+        self._used = self.record.correction[0].log_mean
 
     def _adopt(self, chosen: Chosen, at_s: float, correction: Correction) -> None:
         self.record.chosen.append(chosen)
@@ -83,35 +87,35 @@ class _LearnedRun:
         self.record.correction.append(correction)
         self._plan = chosen.plan
 
-    def __call__(self, state: State) -> None:
-        state.decided_by[:] = decided_by(self.record.chosen[0])
-        lists = machines.build_lists(self._problem, self._plan)
+    def __call__(self, state: State, until_s: float = np.inf) -> None:
+        """Run through all events before a time; the state is fresh, or that of this run to be continued."""
+        if self._lists is None:
+            state.decided_by[:] = decided_by(self.record.chosen[0])
+            self._lists = machines.build_lists(self._problem, self._plan)
         if not self._online:
-            machines.run_machines(self._problem, self._truth, state, lists, -1, machines.TO_THE_END)
+            machines.run_machines(self._problem, self._truth, state, self._lists, -1, machines.TO_THE_END, float(until_s))
             return
         every = max(1, len(self._problem.arrival) // CHECKS)
-        seen = 0
-        used = self.record.correction[0].log_mean
-        while machines.run_machines(self._problem, self._truth, state, lists, -1, int(state.counters[N_FINISHED]) + every):
-            ended = state.finish_log[seen : state.counters[N_FINISHED]]
-            seen += len(ended)
+        while machines.run_machines(self._problem, self._truth, state, self._lists, -1, self._seen + every, float(until_s)):
+            ended = state.finish_log[self._seen : state.counters[N_FINISHED]]
+            self._seen += len(ended)
             self._observe(state, ended)
             left = np.flatnonzero(state.status < TaskStatus.RUNNING)
             if not len(left):
                 continue
             correction, refused = self._corrections(left)
-            change = float(np.abs(correction.log_mean - used)[self._problem.kind[left]].max())
+            change = float(np.abs(correction.log_mean - self._used)[self._problem.kind[left]].max())
             delay = float(np.abs(state.finish[ended] - self._plan.finish_s[ended]).max()) / max(self._plan.makespan_s, SHORTEST_S)
             if change <= self._params[P_CORRECTION] and delay <= self._params[P_DELAY]:
                 continue
-            used = correction.log_mean
-            chosen = self._plan_again(state, self._problem.cost * np.exp(used[self._problem.kind][:, self._of_class]))
+            self._used = correction.log_mean
+            chosen = self._plan_again(state, self._problem.cost * np.exp(self._used[self._problem.kind][:, self._of_class]))
             self._plan = chosen.plan
             if chosen.by != "keep":
                 self._adopt(chosen, float(state.clock[0]), correction)
                 state.decided_by[left] = np.where(refused > 0, refused, decided_by(chosen))
             rest = self._plan.order[state.status[self._plan.order] < TaskStatus.RUNNING]
-            lists = machines.build_lists(self._problem, Plan(self._plan.machine, self._plan.start_s, self._plan.finish_s, rest))
+            self._lists = machines.build_lists(self._problem, Plan(self._plan.machine, self._plan.start_s, self._plan.finish_s, rest))
 
     def _observe(self, state: State, ended: IntArray) -> None:
         """Take in what a real system observes: the times of the machines that were taken."""

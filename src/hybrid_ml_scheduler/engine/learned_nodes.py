@@ -30,7 +30,7 @@ from hybrid_ml_scheduler.engine import placement
 from hybrid_ml_scheduler.engine.codes_placement import PlacementCode
 from hybrid_ml_scheduler.engine.compiled import compiled_call, compiled_entry
 from hybrid_ml_scheduler.engine.ensemble import EMPTY_ENSEMBLE, Ensemble, ensemble_from_arrays, predict_ensemble
-from hybrid_ml_scheduler.engine.events import advance, start_task
+from hybrid_ml_scheduler.engine.events import advance, next_event_s, start_task
 from hybrid_ml_scheduler.engine.features.batch import (
     HIGHEST_RATIO,
     LEAST_S,
@@ -259,10 +259,12 @@ def run_learned_nodes(
     guard: Guard,
     mind: Mind,
     until_arrived: int,
+    until_s: float,
 ) -> None:
-    """Run until so many tasks have arrived, or to the end; call it again on the same arrays to go on."""
+    """Run until so many tasks have arrived, or through all events before a time; call it again on the same arrays to go on."""
     rows = state.queue
-    while state.counters[NEXT_ARRIVAL] < until_arrived and advance(problem, state):
+    while state.counters[NEXT_ARRIVAL] < until_arrived and next_event_s(problem, state) < until_s:
+        advance(problem, state)
         _take_in(problem, state, queue, nodes, book, guard, mind)
         by = mind.counts[_DECIDES]
         sort_queue(problem, state, queue)
@@ -389,38 +391,57 @@ class NodeRun:
         self.book = build_book(tasks)
         self.guard = build_guard(1, guarded=guarded, cold=False, limits=np.array(GUARD_LIMITS))
         self.record = ShadowRecord()
+        self._known = self.book.table.copy()
+        # Tasks that had arrived at the last comparison.
+        self._compared = np.zeros(1, dtype=np.int64)
         self._typical = placement.typical_requests(tasks.cores_milli, tasks.gpus, tasks.gpu_share_milli)
         self._parts: tuple[NodeState, tuple[PlacementRule, ...], PlacementRule] | None = None
 
-    def step(self, state: State, until_arrived: int) -> None:
-        """Go on until so many tasks have arrived, or to the end, without comparisons."""
+    def step(self, state: State, until_arrived: int, until_s: float = np.inf) -> None:
+        """Go on until so many tasks have arrived, or through all events before a time, without comparisons."""
         if self._parts is None:
             node_state = placement.node_state(state.free_cores, state.free_mem, self._problem.gpu_ptr, state.gpu_free)
             n_classes = int(self._classes.max(initial=-1)) + 1
             codes = [*MIXED, PlacementCode.FGD if self._behind is None else PlacementCode(self._behind.codes["placement"])]
             *mixed, behind = [placement.placement_rule(code, node_state, n_classes, self._typical, self._policy.seed) for code in codes]
             self._parts = (node_state, tuple(mixed), behind)
-        node_state, rules, behind = self._parts
-        run_learned_nodes(self._problem, self._truth, state, self._queue, node_state, rules, behind, self.book, self.guard, self.mind, until_arrived)
+        nodes, rules, behind = self._parts
+        queue, book, guard, mind = self._queue, self.book, self.guard, self.mind
+        run_learned_nodes(self._problem, self._truth, state, queue, nodes, rules, behind, book, guard, mind, until_arrived, float(until_s))
 
-    def __call__(self, state: State) -> None:
-        """Run to the end, with comparisons if a rule stands behind the model.
+    def __call__(self, state: State, until_s: float = np.inf) -> None:
+        """Run through all events before a time, with comparisons if a rule stands behind the model.
 
         As on a pool (`engine.scored_run`), the last tasks that arrived are replayed: those that ended say little of a policy that puts others off.
         """
-        n_tasks = len(self._workload)
-        known = self.book.table.copy()
-        arrived = 0
-        while self._behind is not None and arrived < n_tasks:
-            self.step(state, arrived + (EARLY_PAUSE if arrived < EARLY else PAUSE))
+        n_tasks, known = len(self._workload), self._known
+        while self._behind is not None and (arrived := int(self._compared[0])) < n_tasks:
+            until_arrived = arrived + (EARLY_PAUSE if arrived < EARLY else PAUSE)
+            self.step(state, until_arrived, until_s)
             arrived = int(state.counters[NEXT_ARRIVAL])
+            if arrived < min(until_arrived, n_tasks):
+                return
+            self._compared[0] = arrived
             last = np.arange(max(0, arrived - LARGEST_BLOCK), arrived)
             rows = last[np.isin(state.status[last], (TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.FINISHED))]
             if len(rows) and arrived < n_tasks:
                 self.record.add(int(state.counters[N_FINISHED]), len(rows), *self._replay(state, rows, known))
                 self.guard.status[LOSING] = int(self.record.losing)
                 known[:] = self.book.table
-        self.step(state, n_tasks + 1)
+        self.step(state, n_tasks + 1, until_s)
+
+    def parts(self) -> dict[str, Any]:
+        """Return everything that changes in the course of the run besides the state, once it has begun: arrays, and tuples of them."""
+        return {
+            "queue": self._queue,
+            "placing": self._parts,
+            "book": self.book,
+            "guard": self.guard,
+            "mind": self.mind._replace(ensemble=EMPTY_ENSEMBLE),
+            "known": self._known,
+            "compared": self._compared,
+            "record": self.record,
+        }
 
     def _replay(self, state: State, rows: IntArray, known: FloatArray) -> tuple[float, float]:
         """Replay tasks as the model and as the rule decide, on the empty cluster and with the histories of the comparison before.

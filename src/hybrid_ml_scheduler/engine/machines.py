@@ -11,7 +11,7 @@ import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
-from hybrid_ml_scheduler.engine.events import READY, advance, data_ready, start_task
+from hybrid_ml_scheduler.engine.events import READY, advance, data_ready, next_event_s, start_task
 from hybrid_ml_scheduler.engine.machine_rules import choose_ready
 from hybrid_ml_scheduler.engine.plan import Plan
 from hybrid_ml_scheduler.engine.state import N_FINISHED, QUEUE_SIZE, Law, Problem, State
@@ -21,13 +21,17 @@ TO_THE_END = 1 << 62
 
 
 class MachineLists(NamedTuple):
-    """Linked lists of tasks, one per machine (-1: none), when each machine is expected to be done with its own, and data times of ready tasks."""
+    """Linked lists of tasks, one per machine (-1: none), when each machine is expected to be done with its own, and data times of ready tasks.
+
+    ``looked``, shape (1,): 1 if everything has been started that starts at the present event.
+    """
 
     head: IntArray
     tail: IntArray
     next_task: IntArray
     free_at: FloatArray
     data_at: FloatArray
+    looked: IntArray
 
 
 def build_lists(problem: Problem, plan: Plan | None) -> MachineLists:
@@ -39,6 +43,7 @@ def build_lists(problem: Problem, plan: Plan | None) -> MachineLists:
         next_task=np.full(n_tasks, -1, dtype=np.int64),
         free_at=np.zeros(n_machines),
         data_at=np.zeros((0, 0)) if plan is not None else np.zeros((n_tasks, n_machines)),
+        looked=np.zeros(1, dtype=np.int64),
     )
     if plan is not None:
         for machine in range(n_machines):
@@ -81,32 +86,36 @@ def _hand_out(problem: Problem, state: State, lists: MachineLists, rule: int) ->
 
 
 @compiled_entry
-def run_machines(problem: Problem, truth: Law, state: State, lists: MachineLists, rule: int, until_finished: int) -> bool:
+def run_machines(problem: Problem, truth: Law, state: State, lists: MachineLists, rule: int, until_finished: int, until_s: float) -> bool:
     """Work off the lists; ``rule`` is -1 for a plan, else a `MachineRule`.
 
     Returns as soon as ``until_finished`` tasks have finished, before anything starts at that moment, and goes on from there when it is called again,
-    with the same lists or others.
+    with the same lists or others. Returns too when all events before ``until_s`` have happened, and goes on from there with the same lists.
 
     Returns
     -------
     bool
-        False when nothing is left to happen.
+        False when nothing is left to happen before that time.
     """
     while True:
-        if rule >= 0 and state.counters[QUEUE_SIZE] > 0:
-            _hand_out(problem, state, lists, rule)
-        state.counters[QUEUE_SIZE] = 0
-        for machine in range(len(lists.head)):
-            task = lists.head[machine]
-            if (
-                task >= 0
-                and state.status[task] == READY
-                and state.free_cores[machine] >= problem.cores[task]
-                and data_ready(problem, state, task, machine) <= state.clock[0]
-            ):
-                lists.head[machine] = lists.next_task[task]
-                start_task(problem, truth, state, task, machine, 0, 0.0)
-        if not advance(problem, state):
+        if lists.looked[0] == 0:
+            lists.looked[0] = 1
+            if rule >= 0 and state.counters[QUEUE_SIZE] > 0:
+                _hand_out(problem, state, lists, rule)
+            state.counters[QUEUE_SIZE] = 0
+            for machine in range(len(lists.head)):
+                task = lists.head[machine]
+                if (
+                    task >= 0
+                    and state.status[task] == READY
+                    and state.free_cores[machine] >= problem.cores[task]
+                    and data_ready(problem, state, task, machine) <= state.clock[0]
+                ):
+                    lists.head[machine] = lists.next_task[task]
+                    start_task(problem, truth, state, task, machine, 0, 0.0)
+        if next_event_s(problem, state) >= until_s:
             return False
+        advance(problem, state)
+        lists.looked[0] = 0
         if state.counters[N_FINISHED] >= until_finished:
             return True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,11 +34,40 @@ from hybrid_ml_scheduler.engine.decision_point import one_task
 from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, processors, ranks, static_keys
 from hybrid_ml_scheduler.engine.state import Law, Problem, State, build_problem, build_state, build_truth, nominal_law
 
-Run = Callable[[State], None]
+
+class Run(Protocol):
+    """What runs a policy on one state, fresh at the first call."""
+
+    def __call__(self, state: State, until_s: float = np.inf) -> None:
+        """Run through all events before a time, in seconds; to the end of the workload if none is given."""
+
+
+@dataclass(slots=True)
+class KernelRun:
+    """A run of one compiled function, which goes on on the same arrays when it is called again.
+
+    Attributes
+    ----------
+    go : callable
+        Takes the state and the time before which it stops.
+    changing : dict of str to Any
+        Arrays besides the state that change on the way, and tuples of them.
+    """
+
+    go: Callable[[State, float], object]
+    changing: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, state: State, until_s: float = np.inf) -> None:
+        """Run through all events before a time."""
+        self.go(state, float(until_s))
+
+    def parts(self) -> dict[str, Any]:
+        """Return everything that changes in the course of the run besides the state, once it has begun: arrays, and tuples of them."""
+        return self.changing
 
 
 def prepare(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
-    """Return a function that runs the policy to the end of the workload on a fresh state; call it once.
+    """Return what runs the policy on a fresh state, to the end of the workload or in steps.
 
     Raises
     ------
@@ -63,23 +93,29 @@ def _prepare_pool(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
         if order in DYNAMIC_ORDERS:
             raise IncompatiblePolicyError(policy.name, workload.name, "EASY++ goes with orders that do not change while a job waits")
         desk = easypp.build_predictions(workload.tasks, static_keys(order, workload))
-        return lambda state: easypp.run_easypp(problem, truth, state, desk, easypp.corrections())
+        corrections_s = easypp.corrections()
+        return KernelRun(lambda state, until_s: easypp.run_easypp(problem, truth, state, desk, corrections_s, until_s), {"desk": desk})
     if order in DYNAMIC_ORDERS:
         contest = tournament.build_tournament(n_tasks, int(order))
         set_aside = np.zeros(reservations.RESERVATION_DEPTH, dtype=np.int64)
-        return lambda state: pool.run_tournament(problem, truth, state, contest, ends, int(backfill), set_aside)
+        code = int(backfill)
+        return KernelRun(
+            lambda state, until_s: pool.run_tournament(problem, truth, state, contest, ends, code, set_aside, until_s),
+            {"contest": contest, "ends": ends},
+        )
     keys = static_keys(order, workload)
     if backfill is pool.Backfill.NONE:
-        return lambda state: pool.run_heap(problem, truth, state, keys, np.empty(n_tasks), np.empty(n_tasks, dtype=np.int64))
+        heap = pool.build_heap(n_tasks)
+        return KernelRun(lambda state, until_s: pool.run_heap(problem, truth, state, keys, heap, until_s), {"heap": heap})
     queue = pool.RankedQueue(*ranks(keys), tree.build_tree(n_tasks))
     kernel = pool.run_easy if backfill is pool.Backfill.EASY else pool.run_conservative
-    return lambda state: kernel(problem, truth, state, queue, ends)
+    return KernelRun(lambda state, until_s: kernel(problem, truth, state, queue, ends, until_s), {"queue": queue, "ends": ends})
 
 
 def _prepare_divisible(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
     expected, rule = divisible_rule(policy, workload, cluster, problem, truth)
     desk = divisible.build_desk(problem)
-    return lambda state: divisible.run_divisible(problem, truth, expected, state, rule, desk, np.inf)
+    return KernelRun(lambda state, until_s: divisible.run_divisible(problem, truth, expected, state, rule, desk, until_s), {"desk": desk})
 
 
 def divisible_rule(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> tuple[Law, divisible.Rule]:
@@ -163,12 +199,17 @@ def _prepare_nodes(policy: CompiledPolicy, workload: Workload, cluster: Cluster,
     if code is PlacementCode.FGD:
         typical = placement.typical_requests(tasks.cores_milli, tasks.gpus, tasks.gpu_share_milli)
 
-    def run(state: State) -> None:
-        node_state = placement.node_state(state.free_cores, state.free_mem, problem.gpu_ptr, state.gpu_free)
-        rule = placement.placement_rule(code, node_state, int(task_class.max(initial=-1)) + 1, typical, policy.seed)
-        nodes.run_nodes(problem, truth, state, queue, node_state, rule)
+    changing: dict[str, Any] = {"queue": queue}
 
-    return run
+    def go(state: State, until_s: float) -> None:
+        if "placing" not in changing:
+            # Made around the arrays of the state, while all is free.
+            empty = placement.node_state(state.free_cores, state.free_mem, problem.gpu_ptr, state.gpu_free)
+            changing["placing"] = empty, placement.placement_rule(code, empty, int(task_class.max(initial=-1)) + 1, typical, policy.seed)
+        node_state, rule = changing["placing"]
+        nodes.run_nodes(problem, truth, state, queue, node_state, rule, until_s)
+
+    return KernelRun(go, changing)
 
 
 PLANNERS = (graphs.heft_plan, graphs.cpop_plan, graphs.peft_plan)
@@ -182,17 +223,17 @@ def _prepare_plan(policy: CompiledPolicy, workload: Workload, cluster: Cluster, 
     tasks = workload.tasks
     plan = PLANNERS[policy.codes["planner"]](problem.cost, tasks.parent_ptr, tasks.parent_idx, tasks.edge_s, tasks.arrival_s)
     lists = machines.build_lists(problem, plan)
-    return lambda state: _run_machines(problem, truth, state, lists, -1)
+    return _work_off(problem, truth, lists, -1)
 
 
 def _prepare_machines(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Run:
     del workload, cluster
     lists = machines.build_lists(problem, None)
-    return lambda state: _run_machines(problem, truth, state, lists, policy.codes["placement"])
+    return _work_off(problem, truth, lists, policy.codes["placement"])
 
 
-def _run_machines(problem: Problem, truth: Law, state: State, lists: machines.MachineLists, rule: int) -> None:
-    machines.run_machines(problem, truth, state, lists, rule, machines.TO_THE_END)
+def _work_off(problem: Problem, truth: Law, lists: machines.MachineLists, rule: int) -> Run:
+    return KernelRun(lambda state, until_s: machines.run_machines(problem, truth, state, lists, rule, machines.TO_THE_END, until_s), {"lists": lists})
 
 
 _PREPARE: dict[Mechanism, Callable[[CompiledPolicy, Workload, Cluster, Problem, Law], Run]] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
-from hybrid_ml_scheduler.engine.events import advance, data_ready, start_task
+from hybrid_ml_scheduler.engine.events import advance, data_ready, next_event_s, start_task
 from hybrid_ml_scheduler.engine.orders import dynamic_key
 from hybrid_ml_scheduler.engine.placement import CPU_CLOSED, GPU_CLOSED, NODE_CLOSED, NodeState, PlacementRule, Request, note, place
 from hybrid_ml_scheduler.engine.state import N_FINISHED, QUEUE_SIZE, Law, Problem, State
@@ -107,10 +107,11 @@ def hold_back(problem: Problem, state: State, nodes: NodeState, task: int) -> No
 
 
 @compiled_entry
-def run_nodes(problem: Problem, truth: Law, state: State, queue: NodeQueue, nodes: NodeState, rule: PlacementRule) -> None:
-    """Run an order with a placement rule to its end."""
+def run_nodes(problem: Problem, truth: Law, state: State, queue: NodeQueue, nodes: NodeState, rule: PlacementRule, until_s: float) -> None:
+    """Run an order with a placement rule through all events before a time; call it again on the same arrays to go on."""
     rows = state.queue
-    while advance(problem, state):
+    while next_event_s(problem, state) < until_s:
+        advance(problem, state)
         while queue.counts[SEEN_FINISHED] < state.counters[N_FINISHED]:
             ended = state.finish_log[queue.counts[SEEN_FINISHED]]
             queue.counts[SEEN_FINISHED] += 1

@@ -249,7 +249,7 @@ def rule_plans(problem: Problem, cost_s: FloatArray) -> list[tuple[str, Plan]]:
 
 def _run_ahead(problem: Problem, expected: Law, rule: MachineRule) -> Plan:
     state = build_state(problem)
-    machines.run_machines(problem, expected, state, machines.build_lists(problem, None), int(rule), machines.TO_THE_END)
+    machines.run_machines(problem, expected, state, machines.build_lists(problem, None), int(rule), machines.TO_THE_END, np.inf)
     return _as_plan(state.node, state.start, state.finish, problem)
 
 

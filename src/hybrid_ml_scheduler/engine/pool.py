@@ -14,7 +14,7 @@ import numpy as np
 
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled_entry, compiled_inner
-from hybrid_ml_scheduler.engine.events import advance, start_task
+from hybrid_ml_scheduler.engine.events import advance, next_event_s, start_task
 from hybrid_ml_scheduler.engine.heap import heap_pop, heap_push
 from hybrid_ml_scheduler.engine.reservations import RESERVATION_DEPTH, Ends, add_end, build_profile, forget_finished, reserve, shadow_of
 from hybrid_ml_scheduler.engine.state import QUEUE_SIZE, Law, Problem, State
@@ -34,6 +34,19 @@ class Backfill(IntEnum):
 _NONE, _CONSERVATIVE = int(Backfill.NONE), int(Backfill.CONSERVATIVE)
 
 
+class HeapQueue(NamedTuple):
+    """Waiting tasks as a binary heap: their keys and rows, shape (n_tasks,) each, and how many wait, shape (1,)."""
+
+    key: FloatArray
+    row: IntArray
+    waiting: IntArray
+
+
+def build_heap(n_tasks: int) -> HeapQueue:
+    """Return an empty heap with room for so many tasks."""
+    return HeapQueue(np.zeros(n_tasks), np.zeros(n_tasks, dtype=np.int64), np.zeros(1, dtype=np.int64))
+
+
 class RankedQueue(NamedTuple):
     """Waiting tasks of a fixed order: ``rank[row]`` and its inverse ``row[rank]``, and the tree whose leaves are ranks."""
 
@@ -43,8 +56,10 @@ class RankedQueue(NamedTuple):
 
 
 @compiled_entry
-def run_heap(problem: Problem, truth: Law, state: State, key: FloatArray, heap_key: FloatArray, heap_row: IntArray) -> None:
-    """Run a fixed order without backfilling to its end: the head of the order blocks.
+def run_heap(problem: Problem, truth: Law, state: State, key: FloatArray, queue: HeapQueue, until_s: float) -> None:
+    """Run a fixed order without backfilling through all events before a time: the head of the order blocks.
+
+    Like the others here it may be called again on the same arrays to go on.
 
     Parameters
     ----------
@@ -52,11 +67,14 @@ def run_heap(problem: Problem, truth: Law, state: State, key: FloatArray, heap_k
         The run.
     key : ndarray of float64, shape (n_tasks,)
         Smallest first, ties to the smaller row.
-    heap_key, heap_row : ndarray, shape (n_tasks,)
-        Scratch.
+    queue : HeapQueue
+    until_s : float
+        In seconds; infinite for the whole workload.
     """
-    waiting = 0
-    while advance(problem, state):
+    heap_key, heap_row = queue.key, queue.row
+    waiting = queue.waiting[0]
+    while next_event_s(problem, state) < until_s:
+        advance(problem, state)
         for position in range(state.counters[QUEUE_SIZE]):
             task = state.queue[position]
             heap_push(heap_key, heap_row, waiting, key[task], task)
@@ -66,6 +84,7 @@ def run_heap(problem: Problem, truth: Law, state: State, key: FloatArray, heap_k
             task = heap_pop(heap_key, heap_row, waiting)
             waiting -= 1
             start_task(problem, truth, state, task, 0, 0, 0.0)
+    queue.waiting[0] = waiting
 
 
 @compiled_inner
@@ -85,8 +104,8 @@ def _start_rank(problem: Problem, truth: Law, state: State, queue: RankedQueue, 
 
 
 @compiled_entry
-def run_easy(problem: Problem, truth: Law, state: State, queue: RankedQueue, ends: Ends) -> None:
-    """Run a fixed order with EASY backfilling to its end.
+def run_easy(problem: Problem, truth: Law, state: State, queue: RankedQueue, ends: Ends, until_s: float) -> None:
+    """Run a fixed order with EASY backfilling through all events before a time.
 
     Only the head of the queue has a reservation; others may overtake it if they fit now and either end before it by their own estimate or use
     processors that it will not need [1]_.
@@ -95,7 +114,8 @@ def run_easy(problem: Problem, truth: Law, state: State, queue: RankedQueue, end
     ----------
     .. [1] Lifka, "The ANL/IBM SP scheduling system", JSSPP 1995; Mu'alem, Feitelson, IEEE TPDS 12(6), 2001.
     """
-    while advance(problem, state):
+    while next_event_s(problem, state) < until_s:
+        advance(problem, state)
         forget_finished(problem, state, ends)
         _admit(problem, state, queue)
         head = tree_first(queue.fit)
@@ -116,8 +136,8 @@ def run_easy(problem: Problem, truth: Law, state: State, queue: RankedQueue, end
 
 
 @compiled_entry
-def run_conservative(problem: Problem, truth: Law, state: State, queue: RankedQueue, ends: Ends) -> None:
-    """Run a fixed order with conservative backfilling to its end.
+def run_conservative(problem: Problem, truth: Law, state: State, queue: RankedQueue, ends: Ends, until_s: float) -> None:
+    """Run a fixed order with conservative backfilling through all events before a time.
 
     Every waiting task, up to `RESERVATION_DEPTH`, has a reservation, made anew in order at every event [1]_; those whose reservation begins now
     start. The pass ends where no task further down the order could begin now.
@@ -126,7 +146,8 @@ def run_conservative(problem: Problem, truth: Law, state: State, queue: RankedQu
     ----------
     .. [1] Mu'alem, Feitelson, IEEE TPDS 12(6), 2001.
     """
-    while advance(problem, state):
+    while next_event_s(problem, state) < until_s:
+        advance(problem, state)
         forget_finished(problem, state, ends)
         _admit(problem, state, queue)
         if queue.fit.fewest[1] > state.free_cores[0]:
@@ -154,13 +175,16 @@ def _start_winner(problem: Problem, truth: Law, state: State, tournament: Tourna
 
 
 @compiled_entry
-def run_tournament(problem: Problem, truth: Law, state: State, tournament: Tournament, ends: Ends, backfill: int, set_aside: IntArray) -> None:
-    """Run an order that depends on the waiting time, with any backfilling (as in `run_easy` and `run_conservative`), to its end.
+def run_tournament(
+    problem: Problem, truth: Law, state: State, tournament: Tournament, ends: Ends, backfill: int, set_aside: IntArray, until_s: float
+) -> None:
+    """Run an order that depends on the waiting time through all events before a time, with any backfilling (see `run_easy`, `run_conservative`).
 
     ``set_aside`` is scratch of shape (`RESERVATION_DEPTH`,).
     """
     keep_ends = backfill != _NONE
-    while advance(problem, state):
+    while next_event_s(problem, state) < until_s:
+        advance(problem, state)
         now = state.clock[0]
         if keep_ends:
             forget_finished(problem, state, ends)

@@ -28,7 +28,7 @@ from hybrid_ml_scheduler.core.decision import DecidedBy
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
 from hybrid_ml_scheduler.engine.compiled import compiled_call, compiled_entry, compiled_inner
 from hybrid_ml_scheduler.engine.ensemble import Ensemble, predict_ensemble
-from hybrid_ml_scheduler.engine.events import advance, start_task
+from hybrid_ml_scheduler.engine.events import advance, next_event_s, start_task
 from hybrid_ml_scheduler.engine.features.batch import (
     ENDED,
     HIGHEST_RATIO,
@@ -469,8 +469,9 @@ def run_scored(
     guard: Guard,
     until_arrived: int,
     stop_s: float,
+    until_s: float,
 ) -> None:
-    """Run until so many jobs have arrived, or to the end of the workload; may be called again on the same arrays to go on.
+    """Run until so many jobs have arrived, or through all events before a time; may be called again on the same arrays to go on.
 
     Parameters
     ----------
@@ -486,9 +487,12 @@ def run_scored(
         Arrived jobs after which to return; more than there are for the whole run.
     stop_s : float
         Return before anybody decides at the first event from this time on, in seconds, for good; infinite for never.
+    until_s : float
+        In seconds; infinite for the whole workload.
     """
     keep_ends = rule.easy == 1 or rule.rule_easy == 1
-    while state.counters[NEXT_ARRIVAL] < until_arrived and advance(problem, state):
+    while state.counters[NEXT_ARRIVAL] < until_arrived and next_event_s(problem, state) < until_s:
+        advance(problem, state)
         if keep_ends:
             forget_finished(problem, state, ends)
         _learn_from_ends(problem, state, rule, book, queue, guard)

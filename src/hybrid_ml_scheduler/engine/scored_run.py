@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -56,9 +56,11 @@ class ScoredRun:
     guard: Guard
     stop_s: float = math.inf
 
-    def run(self, state: State, until_arrived: int) -> None:
-        """Run until so many jobs have arrived, or to the end."""
-        run_scored(self.problem, self.truth, state, self.rule, self.book, self.queue, self.ends, self.guard, until_arrived, self.stop_s)
+    def run(self, state: State, until_arrived: int, until_s: float = math.inf) -> None:
+        """Run until so many jobs have arrived, or through all events before a time."""
+        run_scored(
+            self.problem, self.truth, state, self.rule, self.book, self.queue, self.ends, self.guard, until_arrived, self.stop_s, float(until_s)
+        )
 
     def say_losing(self, losing: bool) -> None:
         """Say whether the rule decides from the next event on because the model loses to it."""
@@ -130,8 +132,63 @@ def build_run(policy: CompiledPolicy, workload: Workload, problem: Problem, trut
     return ScoredRun(problem, truth, rule, build_book(workload.tasks), build_queue(n, n_recorded), build_ends(n), guard)
 
 
-def prepare_scored(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> Callable[[State], None]:
-    """Return a function that runs a learned policy to the end of the workload on a fresh state; call it once.
+class ComparedRun:
+    """A run of a learned policy, with the comparison with the rule if one stands behind it; call it with a fresh state, again to go on.
+
+    Jobs that have ended say little here: a policy that puts long jobs off leaves them out. So the last jobs that *arrived* are replayed, and one that
+    has not ended stands with the time that was asked for it, or with what it has run if that is more. They are replayed after so many arrivals, not
+    ends, because a bad policy shows in what does not end. What a replay may know of histories is what was known at the comparison before.
+
+    Parameters
+    ----------
+    policy : CompiledPolicy
+    workload, cluster
+        What runs where.
+    made : ScoredRun
+
+    Attributes
+    ----------
+    made : ScoredRun
+    record : ShadowRecord
+        Comparisons with the rule.
+    """
+
+    def __init__(self, policy: CompiledPolicy, workload: Workload, cluster: Cluster, made: ScoredRun) -> None:
+        self._policy, self._workload, self._cluster = policy, workload, cluster
+        self.made = made
+        self.record = ShadowRecord()
+        self._known = made.book.table.copy()
+        # Jobs that had arrived at the last comparison.
+        self._compared = np.zeros(1, dtype=np.int64)
+
+    def __call__(self, state: State, until_s: float = math.inf) -> None:
+        """Run through all events before a time."""
+        made, n_tasks = self.made, len(self._workload)
+        while self._policy.fallback is not None and (arrived := int(self._compared[0])) < n_tasks:
+            until_arrived = arrived + (EARLY_PAUSE if arrived < EARLY else PAUSE)
+            made.run(state, until_arrived, until_s)
+            arrived = int(state.counters[NEXT_ARRIVAL])
+            if state.clock[0] >= made.stop_s or arrived < min(until_arrived, n_tasks):
+                return
+            self._compared[0] = arrived
+            last = np.arange(max(0, arrived - LARGEST_BLOCK), arrived)
+            rows = last[np.isin(state.status[last], (TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.FINISHED))]
+            if len(rows) and arrived < n_tasks:
+                learned, rule = compare_on(self._policy, self._workload, self._cluster, state, rows, made, self._known)
+                self.record.add(int(state.counters[N_FINISHED]), len(rows), MARGIN * learned, rule)
+                made.say_losing(self.record.losing)
+                self._known[:] = made.book.table
+        made.run(state, n_tasks + 1, until_s)
+
+    def parts(self) -> dict[str, Any]:
+        """Return everything that changes in the course of the run besides the state: arrays, and tuples of them."""
+        made = self.made
+        changing = {"book": made.book, "queue": made.queue, "ends": made.ends, "guard": made.guard}
+        return {**changing, "known": self._known, "compared": self._compared, "record": self.record}
+
+
+def prepare_scored(policy: CompiledPolicy, workload: Workload, cluster: Cluster, problem: Problem, truth: Law) -> ComparedRun:
+    """Return the run of a learned policy, to be called with a fresh state.
 
     Parameters
     ----------
@@ -153,35 +210,7 @@ def prepare_scored(policy: CompiledPolicy, workload: Workload, cluster: Cluster,
     """
     if cluster.kind is not ClusterKind.POOL:
         raise IncompatiblePolicyError(policy.name, workload.name, f"it needs a pool of processors; cluster {cluster.name!r} has nodes")
-    made = build_run(policy, workload, problem, truth)
-    if policy.fallback is None:
-        return lambda state: made.run(state, len(workload) + 1)
-    return lambda state: run_compared(policy, workload, cluster, made, state)
-
-
-def run_compared(policy: CompiledPolicy, workload: Workload, cluster: Cluster, made: ScoredRun, state: State) -> None:
-    """Run with the comparison with the rule.
-
-    Jobs that have ended say little here: a policy that puts long jobs off leaves them out. So the last jobs that *arrived* are replayed, and one that
-    has not ended stands with the time that was asked for it, or with what it has run if that is more. They are replayed after so many arrivals, not
-    ends, because a bad policy shows in what does not end. What a replay may know of histories is what was known at the comparison before.
-    """
-    record = ShadowRecord()
-    known = made.book.table.copy()
-    arrived = 0
-    while arrived < len(workload):
-        made.run(state, arrived + (EARLY_PAUSE if arrived < EARLY else PAUSE))
-        arrived = int(state.counters[NEXT_ARRIVAL])
-        if state.clock[0] >= made.stop_s:
-            return
-        last = np.arange(max(0, arrived - LARGEST_BLOCK), arrived)
-        rows = last[np.isin(state.status[last], (TaskStatus.READY, TaskStatus.RUNNING, TaskStatus.FINISHED))]
-        if len(rows) and arrived < len(workload):
-            learned, rule = compare_on(policy, workload, cluster, state, rows, made, known)
-            record.add(int(state.counters[N_FINISHED]), len(rows), MARGIN * learned, rule)
-            made.say_losing(record.losing)
-            known[:] = made.book.table
-    made.run(state, len(workload) + 1)
+    return ComparedRun(policy, workload, cluster, build_run(policy, workload, problem, truth))
 
 
 def compare_on(

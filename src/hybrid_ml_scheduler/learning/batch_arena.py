@@ -145,7 +145,7 @@ class _Piece:
         self.book.table[:] = self.empty
         state = build_state(self.problem)
         ends, guard = build_ends(n if rule.easy else 0), build_guard(1, guarded=False)
-        run_scored(self.problem, self.truth, state, rule, self.book, build_queue(n), ends, guard, n + 1, math.inf)
+        run_scored(self.problem, self.truth, state, rule, self.book, build_queue(n), ends, guard, n + 1, math.inf, math.inf)
         return state
 
     def ruled(self, name: str) -> State:

@@ -51,8 +51,15 @@ def explain(policy: str, workload: Workload, cluster: Cluster, task_id: int, see
         ids = workload.tasks.task_id
         raise InputError(f"workload {workload.name!r} has no task {task_id}; expected an id from {ids.min()} to {ids.max()}")
     compiled = compile_policy(policy, workload, cluster, seed=seed)
-    kind = model_kind(workload, cluster)
-    if kind is None or not isinstance(compiled, CompiledPolicy):
+    if not isinstance(compiled, CompiledPolicy):
         raise PolicyError(f"decisions of policy {policy!r} on {workload.name!r} cannot be explained; expected a compiled policy")
+    return explain_compiled(compiled, workload, cluster, int(rows[0]))
+
+
+def explain_compiled(policy: CompiledPolicy, workload: Workload, cluster: Cluster, task_row: int) -> Explanation:
+    """Explain the decision that started the task in a row, of a policy that has been made ready; see `explain`."""
+    kind = model_kind(workload, cluster)
+    if kind is None:
+        raise PolicyError(f"decisions of policy {policy.name!r} on {workload.name!r} cannot be explained; expected other tasks or another cluster")
     module = cast("_Explainer", importlib.import_module(f"{__package__}.explain_{kind}"))
-    return module.explain(compiled, workload, cluster, int(rows[0]))
+    return module.explain(policy, workload, cluster, task_row)

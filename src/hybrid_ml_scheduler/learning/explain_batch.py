@@ -15,7 +15,7 @@ from hybrid_ml_scheduler.engine.features.batch import LEAST_S, N_FEATURES, batch
 from hybrid_ml_scheduler.engine.mechanisms import prepare
 from hybrid_ml_scheduler.engine.orders import DYNAMIC_ORDERS, Order, dynamic_key, static_keys
 from hybrid_ml_scheduler.engine.scored_pool import TERMS, Estimate, score_queue
-from hybrid_ml_scheduler.engine.scored_run import ScoredRun, build_run, model_ensemble, run_compared
+from hybrid_ml_scheduler.engine.scored_run import ComparedRun, ScoredRun, build_run, model_ensemble
 from hybrid_ml_scheduler.engine.state import Problem, State, build_problem, build_state, build_truth
 from hybrid_ml_scheduler.learning.batch import HIGH, LOW
 
@@ -75,7 +75,7 @@ def explain(policy: CompiledPolicy, workload: Workload, cluster: Cluster, task_r
         if policy.fallback is None:
             made.run(before, len(workload) + 1)
         else:
-            run_compared(policy, workload, cluster, made, before)
+            ComparedRun(policy, workload, cluster, made)(before)
         aged = score_queue(problem, before, made.rule, made.book, made.queue)
         waiting = made.queue.task[: len(waiting)].copy()
         by_model = decided_by in (DecidedBy.MODEL, DecidedBy.FALLBACK_RANGE)

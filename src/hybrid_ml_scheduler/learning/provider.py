@@ -242,7 +242,12 @@ def compile_spelling(text: str, workload: Workload, cluster: Cluster, seed: int)
         raise IncompatiblePolicyError(spelling.text, workload.name, f"learned policies do not run {workload.kind} tasks on {cluster.kind}")
     if spelling.backfill != "none" and kind != "batch":
         raise IncompatiblePolicyError(spelling.text, workload.name, "backfilling is for batch jobs on a pool of processors")
-    model = find_model(spelling.policy, kind, wanted=spelling.wanted)
+    return compile_with(find_model(spelling.policy, kind, wanted=spelling.wanted), spelling, workload, cluster, seed)
+
+
+def compile_with(model: Model, spelling: Spelling, workload: Workload, cluster: Cluster, seed: int) -> CompiledPolicy:
+    """Make a learned policy ready to run with a model of the right kind; arguments and errors are those of `compile_spelling`."""
+    kind = model.card.kind
     module = f"{__package__}.{kind}"
     if find_spec(module) is None:
         raise PolicyError(f"policy {spelling.text!r}: this version of hms runs no models of kind {kind}; expected another kind of workload")

@@ -37,7 +37,7 @@ class RunRequest:
     Attributes
     ----------
     workload : str
-        A preset, whose stream has no end, or a trace file, with which the run ends.
+        A preset, whose stream has no end, or ``lublin`` or a trace file, with which the run ends.
     cluster : str or None
         The usual one of the workload if None.
     policies : tuple of str
@@ -74,9 +74,9 @@ class DeviceStatus:
     Attributes
     ----------
     name : str
-        ``NODE`` for the cores of a node, ``NODE/gpuK`` for its GPU ``K``.
+        ``NODE`` for the cores of a node, ``NODE/gpuK`` for its GPU ``K``. A cluster with more than 64 devices has one entry per kind.
     kind : str
-        ``cpu``, or the GPU's model.
+        ``cpu``, the GPU's model, or ``machine`` for one of several unrelated machines.
     held : float
         Share that is in use, 0 to 1.
     tasks : tuple of int

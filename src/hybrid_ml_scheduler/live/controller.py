@@ -50,6 +50,7 @@ from hybrid_ml_scheduler.live.retrainer import Trained, prune, train
 from hybrid_ml_scheduler.live.settings import LiveSettings
 from hybrid_ml_scheduler.live.stream import TaskStream
 from hybrid_ml_scheduler.live.uploads import uploaded_file
+from hybrid_ml_scheduler.storage.journal import SavedState
 from hybrid_ml_scheduler.storage.repositories import Run
 from hybrid_ml_scheduler.storage.service import JournalSink, SimulationDataService
 
@@ -102,7 +103,7 @@ class _Live:
         self.compared: tuple[LaneLearning, ...] = ()
         self.trainings: tuple[Training, ...] = ()
         self.compared_at = -math.inf
-        self.retraining = RetrainStatus("waiting" if request.retrain_every else "off")
+        self.retraining = RetrainStatus("waiting" if request.retrain_every and not group.stream.whole else "off")
 
     def stopping(self) -> bool:
         """Whether it shall end after the step at hand."""
@@ -598,7 +599,7 @@ class LiveController:
 
     def _maybe_learn(self, live: _Live) -> None:
         every = live.request.retrain_every
-        if every is None or live.learning is not None:
+        if every is None or live.learning is not None or live.group.stream.whole:
             return
         last = live.retraining.last_at_tasks or 0
         if live.ledger.processed - last < every or time.monotonic() - live.learned_at < self._settings.training_pause_s:
@@ -631,6 +632,13 @@ class LiveController:
         live.learning = None
         self._tell_learning(live)
 
+    def _prune(self, live: _Live, name: str) -> None:
+        """Delete old versions of a model, but for those that the run may still need."""
+        needed = {lane.model for lane in live.group.lanes.values() if lane.model is not None} | set(live.options["models"].values())
+        for head in self._service.journals.kept_heads(live.record.id).values():
+            needed |= {str(lane["model"]) for lane in head["group"]["lanes"]}
+        prune(self._store, name, self._settings.models_kept, needed)
+
     async def _learn_one(self, live: _Live, policy: str, model: str, lanes: int) -> None:
         rows = self._settings.training_rows
         window = await self._service.training_window(live.record.id, rows * lanes)
@@ -659,7 +667,7 @@ class LiveController:
         )
         live.trainings = (*live.trainings, training)[-MOST_TRAININGS:]
         await self._register(live, policy, trained, window.source)
-        await asyncio.to_thread(prune, self._store, trained.model.partition("@")[0], self._settings.models_kept, _needed_models(live))
+        await asyncio.to_thread(self._prune, live, trained.model.partition("@")[0])
 
     async def _register(self, live: _Live, policy: str, trained: Trained, source: str) -> None:
         name, _, version = trained.model.partition("@")
@@ -727,8 +735,8 @@ class LiveController:
     async def explain(self, run_id: int, task_id: int, policy: str) -> Explanation:
         """Recompute why a task was started when and where it was; see `Controller.explain`.
 
-        The run is done again, with this one policy, from its seed and the changes that were made to it, up to the decision. Rows in the explanation
-        are identifiers of tasks.
+        The run is done again, with this one policy, from the newest kept state before the task came, or from its seed, with the changes that were
+        made to it, up to the decision. Rows in the explanation are identifiers of tasks.
         """
         live = self._live
         if live is not None and live.record.id == run_id:
@@ -741,16 +749,32 @@ class LiveController:
             group = saved.state["group"]
             options, changes = saved.state["options"], tuple(Change(**change) for change in group["changes"])
             end_s = math.inf if group["over"] else float(group["time_s"])
-        return await asyncio.to_thread(self._explain, options, changes, end_s, task_id, policy.strip().lower())
+        return await asyncio.to_thread(self._explain, run_id, options, changes, end_s, task_id, policy.strip().lower())
 
-    def _explain(self, options: Mapping[str, Any], changes: Sequence[Change], end_s: float, task_id: int, policy: str) -> Explanation:
+    def _explain(self, run_id: int, options: Mapping[str, Any], changes: Sequence[Change], end_s: float, task_id: int, policy: str) -> Explanation:
         request = _request(options["request"])
         group = LaneGroup(_stream(request, options, self._service.settings.folder), int(options["queue_limit"]))
 
         def chosen(name: str, model: str | None) -> Chosen:
             return self._choose(group.stream, request, name, model or NO_MODEL)
 
-        return explain_result(group, options["models"], changes, end_s, task_id, policy, chosen)
+        models = options["models"]
+        # Over a trace the explanation is a run over it anyway.
+        number = None if group.stream.whole else group.stream.number_of(task_id)
+        if number is not None and (kept := self._kept_before(run_id, number)) is not None:
+            values = kept.state["group"]
+            group.restore(values, unpack(kept.checkpoint), chosen, only=policy)
+            models, changes = {}, changes[len(values["changes"]) :]
+        return explain_result(group, models, changes, end_s, task_id, policy, chosen)
+
+    def _kept_before(self, run_id: int, number: int) -> SavedState | None:
+        """Return the newest kept state of a run before a task of the stream came; None if there is none here."""
+        journals = self._service.journals
+        if run_id not in journals.runs():
+            return None
+        heads = journals.kept_heads(run_id)
+        before = [revision for revision, head in heads.items() if head["group"]["position"]["first_task"] + head["group"]["given"] <= number]
+        return journals.kept_state(run_id, before[-1]) if before else None
 
 
 def _stream(request: RunRequest, options: Mapping[str, Any], folder: Path) -> TaskStream:
@@ -763,12 +787,6 @@ def _stream(request: RunRequest, options: Mapping[str, Any], folder: Path) -> Ta
             raise
         # Where the server keeps it is nobody's business.
         raise RunRequestError(str(error).replace(str(file), request.workload)) from error
-
-
-def _needed_models(live: _Live) -> set[str]:
-    """Return the models without which the run could not go on from its checkpoints: those with which it began, and those in use."""
-    used = {lane.model for lane in live.group.lanes.values() if lane.model is not None}
-    return used | set(live.options["models"].values())
 
 
 def _seed(request: RunRequest) -> int:

@@ -11,6 +11,8 @@ from hybrid_ml_scheduler.core.decision import Explanation, TaskStatus
 from hybrid_ml_scheduler.core.errors import UnknownNameError
 from hybrid_ml_scheduler.engine.divisible import WATCHED
 from hybrid_ml_scheduler.engine.learned_divisible import LearnedRun
+from hybrid_ml_scheduler.engine.whole import WholeRun
+from hybrid_ml_scheduler.learning.explain import explain_compiled
 from hybrid_ml_scheduler.learning.explain_divisible import explanation_of
 from hybrid_ml_scheduler.live.group import Change, Choose, LaneGroup
 from hybrid_ml_scheduler.live.lanes import Lane
@@ -24,9 +26,9 @@ def explain_result(
     Parameters
     ----------
     group : LaneGroup
-        Of the run's stream, without lanes, at its beginning.
+        Of the run's stream: without lanes, at its beginning, or restored from where it stood before the task came, with this one lane.
     models : mapping of str to str
-        Policies with which the run began, and their models.
+        Policies with which the run began, and their models; empty for a restored one.
     changes : sequence of Change
         What happened to it since.
     end_s : float
@@ -66,6 +68,9 @@ def _found(lane: Lane, until_s: float, task_id: int) -> Explanation | None:
     run = lane.run
     ids = run.workload.tasks.task_id
     row = int(np.argmax(ids == task_id)) if np.any(ids == task_id) else -1
+    if isinstance(run, WholeRun):
+        lane.advance(until_s)
+        return None if row < 0 or np.isnan(run.state.start[row]) else _of_whole(lane, run, row)
     if row >= 0 and run.state.status[row] <= TaskStatus.READY:
         run.run.desk.watch[WATCHED] = row
     lane.advance(until_s)
@@ -74,3 +79,12 @@ def _found(lane: Lane, until_s: float, task_id: int) -> Explanation | None:
     learned = run.run if isinstance(run.run, LearnedRun) else None
     found = explanation_of(run.policy, run.cluster, run.problem, run.state, run.run.desk, learned, row)
     return replace(found, task=task_id, ahead=tuple(int(ids[each]) for each in found.ahead))
+
+
+def _of_whole(lane: Lane, run: WholeRun, row: int) -> Explanation:
+    """Explain a decision over a trace: the tasks that the lane refused never were in its queue, so they are left out."""
+    given = np.flatnonzero(~lane.left_out)
+    ids = run.workload.tasks.task_id[given]
+    workload = run.workload if len(given) == len(run.workload) else run.workload.select(given)
+    found = explain_compiled(run.policy, workload, run.cluster, int(np.searchsorted(given, row)))
+    return replace(found, task=int(ids[found.task]), ahead=tuple(int(ids[each]) for each in found.ahead))

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from hybrid_ml_scheduler.core.errors import RunRequestError
 from hybrid_ml_scheduler.core.streams import Columns
-from hybrid_ml_scheduler.core.workload import MILLI, Workload
+from hybrid_ml_scheduler.core.workload import MILLI, Workload, WorkloadKind
 from hybrid_ml_scheduler.engine.continued import ContinuedRun
+from hybrid_ml_scheduler.engine.whole import WholeRun
 from hybrid_ml_scheduler.live.contract import LaneLearning, LaneStatus
 from hybrid_ml_scheduler.live.lanes import NO_MODEL, Chosen, Lane
 from hybrid_ml_scheduler.live.stream import StreamPosition, TaskStream
@@ -92,6 +93,9 @@ class LaneGroup:
         self._begin = StreamPosition()
         self._given = 0
         self._load_pieces()
+        if not stream.endless:
+            # A trace may begin at any time: before its first arrival there is nothing to wait for.
+            self.time_s = float(self._piece.tasks.arrival_s[0])
 
     def _load_pieces(self) -> None:
         """Open the piece at hand and the one after it, whose first arrival is how far lanes can go before they must have it."""
@@ -108,15 +112,17 @@ class LaneGroup:
 
     @property
     def at_seam(self) -> bool:
-        """Whether the lanes have just begun a piece: where there is least to save."""
-        return self._given == 0
+        """Whether this is a good place to save: the lanes have just begun a piece, or the one piece that there is has no better place."""
+        return self._given == 0 or self.stream.whole
 
     def ahead_s(self, tasks: int) -> float:
         """Return how far a step with so many arrivals may go; infinite when no further tasks come."""
+        arrival_s = self._piece.tasks.arrival_s
         row = self._given + tasks
-        if row < len(self._piece):
-            return float(self._piece.tasks.arrival_s[row])
-        return self.horizon_s
+        if row < len(arrival_s) and arrival_s[row] == arrival_s[self._given]:
+            # Tasks that arrive together stay together.
+            row = int(np.searchsorted(arrival_s, arrival_s[row], side="right"))
+        return float(arrival_s[row]) if row < len(arrival_s) else self.horizon_s
 
     def add(self, policy: str, chosen: Chosen) -> None:
         """Give a policy a lane; it gets the tasks that arrive from now on.
@@ -133,7 +139,11 @@ class LaneGroup:
             raise RunRequestError(f"policy {policy!r}: no further tasks come in this run; expected one that goes on")
         piece = self._piece if self._given == 0 else self._piece.select(rest)
         first = self._begin.first_task + self._given
-        run = ContinuedRun(chosen.compiled, self.stream.cluster, piece, first)
+        run = (
+            WholeRun(chosen.compiled, self.stream.cluster, piece)
+            if self.stream.whole
+            else ContinuedRun(chosen.compiled, self.stream.cluster, piece, first)
+        )
         self.lanes[policy] = Lane(policy, chosen, self.stream.cluster, run, first, self._limit)
 
     def advance(self, until_s: float) -> Produced:
@@ -227,12 +237,12 @@ class LaneGroup:
             arrays |= {f"{number}.{name}": column for name, column in columns.items()}
         return values, arrays
 
-    def restore(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], choose: Choose) -> None:
-        """Stand where `save` was called.
+    def restore(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], choose: Choose, *, only: str | None = None) -> None:
+        """Stand where `save` was called; with one lane, if only its policy is named.
 
         Raises
         ------
-        KeyError, ValueError
+        KeyError, ValueError, IndexError
             If something is missing or of the wrong shape.
         """
         self.time_s, self._given, self.over = float(values["time_s"]), int(values["given"]), bool(values["over"])
@@ -245,8 +255,15 @@ class LaneGroup:
             prefix = f"{number}."
             columns = {name.removeprefix(prefix): column for name, column in arrays.items() if name.startswith(prefix)}
             policy = str(saved["policy"])
+            if only is not None and policy != only:
+                continue
             chosen = choose(policy, saved["model"] or NO_MODEL)
-            run = ContinuedRun.restored(chosen.compiled, cluster, template, columns)
+            run: ContinuedRun | WholeRun
+            if self.stream.whole:
+                rest = np.arange(int(saved["first"]), len(self._piece))
+                run = WholeRun.restored(chosen.compiled, cluster, self._piece.select(rest) if rest[0] else self._piece, columns)
+            else:
+                run = ContinuedRun.restored(chosen.compiled, cluster, template, columns)
             self.lanes[policy] = Lane(policy, chosen, cluster, run, 0, self._limit)
             self.lanes[policy].restore(saved, columns)
 
@@ -270,6 +287,8 @@ def task_columns(piece: Workload, first: int, last: int, lanes: int) -> Columns:
         "cores": tasks.cores_milli[first:last] / MILLI,
         "requested_time_s": tasks.requested_time_s[first:last],
     }
+    if piece.kind is WorkloadKind.RIGID:
+        columns["gpus_asked"] = tasks.gpus[first:last] * tasks.gpu_share_milli[first:last] / MILLI
     for name in ("size", "compute_intensity", "deadline_s", "priority"):
         if (column := getattr(tasks, name)) is not None:
             columns[name] = column[first:last]

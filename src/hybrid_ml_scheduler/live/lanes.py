@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_ml_scheduler.core.cluster import Cluster
-from hybrid_ml_scheduler.core.decision import FIRST_FALLBACK, CompiledPolicy, DecidedBy, Mechanism, TaskStatus
-from hybrid_ml_scheduler.core.errors import IncompatiblePolicyError, ModelError, RunRequestError
+from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind
+from hybrid_ml_scheduler.core.decision import FIRST_FALLBACK, CompiledPolicy, DecidedBy, TaskStatus
+from hybrid_ml_scheduler.core.errors import EngineError, IncompatiblePolicyError, ModelError, RunRequestError
 from hybrid_ml_scheduler.core.streams import Columns, ResultStatus, gpus_text
-from hybrid_ml_scheduler.core.workload import MILLI, FloatArray, IntArray, Workload
+from hybrid_ml_scheduler.core.workload import MILLI, FloatArray, IntArray, Workload, WorkloadKind
 from hybrid_ml_scheduler.engine.continued import ContinuedRun
 from hybrid_ml_scheduler.engine.learned_divisible import LearnedRun
 from hybrid_ml_scheduler.engine.power import SECONDS_PER_HOUR
 from hybrid_ml_scheduler.engine.state import HEAP_SIZE, LAW_OVERLAP, MODE_LAW, N_FINISHED, N_ORPHANED, N_REJECTED, N_RUNNING, NEXT_ARRIVAL, QUEUE_SIZE
 from hybrid_ml_scheduler.engine.usage import Devices, devices_of
+from hybrid_ml_scheduler.engine.whole import WholeRun
 from hybrid_ml_scheduler.learning.card import model_name
 from hybrid_ml_scheduler.learning.divisible import compile_learned, priced_rule
-from hybrid_ml_scheduler.learning.provider import parse_spelling
+from hybrid_ml_scheduler.learning.provider import compile_with, model_kind, parse_spelling
 from hybrid_ml_scheduler.learning.store import ModelStore, find_model
 from hybrid_ml_scheduler.live.accuracy import Accuracy, parts_of
 from hybrid_ml_scheduler.live.contract import DeviceStatus, LaneLearning, LaneStatus
@@ -34,6 +35,8 @@ MOST_SHOWN = 64
 """Tasks of a device that are shown."""
 MOST_WAITING_SHOWN = 100
 """Waiting tasks of a lane that are shown."""
+MOST_DEVICES = 64
+"""Devices that are shown one by one; those of larger clusters are shown as one per kind."""
 LEARNED = ("hybrid_ml", "rl_agent")
 NO_MODEL = ""
 """What stands for the name of a model where a learned policy has none."""
@@ -95,6 +98,12 @@ def choose(
             )
         return Chosen(compiled)
     spelling = parse_spelling(text)
+    if template.kind is not WorkloadKind.DIVISIBLE:
+        kind = model_kind(template, cluster)
+        if kind is None:
+            raise IncompatiblePolicyError(policy, template.name, f"learned policies do not run {template.kind} tasks on {cluster.kind}")
+        found = find_model(spelling.policy, kind, objective, model or spelling.wanted, store=store)
+        return Chosen(compile_with(found, spelling, template, cluster, seed), f"{found.card.name}@{found.card.version}")
     if spelling.backfill != "none":
         raise IncompatiblePolicyError(policy, template.name, "backfilling is for batch jobs on a pool of processors")
     if model == NO_MODEL:
@@ -133,7 +142,7 @@ class Lane:
         As spelled: the name of the lane.
     chosen : Chosen
     cluster : Cluster
-    run : ContinuedRun
+    run : ContinuedRun or WholeRun
         Of the first tasks that it gets.
     first_number : int
         Tasks of the stream before them.
@@ -141,7 +150,7 @@ class Lane:
         See `LiveSettings`.
     """
 
-    def __init__(self, policy: str, chosen: Chosen, cluster: Cluster, run: ContinuedRun, first_number: int, queue_limit: int) -> None:
+    def __init__(self, policy: str, chosen: Chosen, cluster: Cluster, run: ContinuedRun | WholeRun, first_number: int, queue_limit: int) -> None:
         self.policy, self.model, self.message = policy, chosen.model, chosen.message
         self.run = run
         self.saturated = False
@@ -149,6 +158,8 @@ class Lane:
         self.energy_j: float | None = 0.0
         self._no_model = chosen.model is None and policy.partition("+")[0].partition(":")[0] in LEARNED
         self._limit = queue_limit
+        # On unrelated machines tasks are given to a machine before they run, often by a plan for all of them: none can be left out.
+        self._refuses = cluster.kind is not ClusterKind.MACHINES
         self._devices: Devices = devices_of(cluster)
         self._models = np.array(["cpu", *cluster.gpu_models], dtype=object)
         self._end = first_number + len(run.workload)
@@ -163,9 +174,18 @@ class Lane:
     def _forget_rows(self) -> None:
         """Begin to look at the rows of the run as they are now laid out."""
         self._seen = int(self.run.state.counters[N_FINISHED])
+        arrived = int(self.run.state.counters[NEXT_ARRIVAL])
         self._reported = self.run.state.status >= TaskStatus.REJECTED
+        self._reported[arrived:] = False
         self._refused = np.zeros(len(self._reported), dtype=np.bool_)
-        self._mark_refused(int(self.run.state.counters[NEXT_ARRIVAL]))
+        self._mark_refused(arrived)
+
+    @property
+    def left_out(self) -> NDArray[np.bool_]:
+        """Mask of the rows at hand that it refused, and of those that need their data."""
+        status = self.run.state.status
+        mask: NDArray[np.bool_] = self._refused | (self._refused.any() & (status == TaskStatus.ORPHANED))
+        return mask
 
     # Going on.
 
@@ -173,18 +193,30 @@ class Lane:
         """Go through all events before a time."""
         run = self.run
         arrival_s = run.problem.arrival
-        while True:
+        while self._refuses:
             row = self._next_check - self._end + len(arrival_s)
             if row >= len(arrival_s) or arrival_s[row] >= until_s:
                 break
             run.advance(float(arrival_s[row]))
-            waiting = int(run.state.counters[QUEUE_SIZE])
+            waiting = self.waiting
             self.saturated = waiting > (self._limit // 2 if self.saturated else self._limit)
             self._next_check += CHECK_EVERY
             if self.saturated:
                 self._refused_until = self._next_check
                 self._mark_refused(row)
         run.advance(until_s)
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that wait to be started."""
+        return int(self.run.state.counters[QUEUE_SIZE]) if isinstance(self.run, ContinuedRun) else len(self._waiting_rows())
+
+    def _waiting_rows(self) -> IntArray:
+        state = self.run.state
+        if isinstance(self.run, ContinuedRun):
+            return state.queue[: state.counters[QUEUE_SIZE]]
+        # Other mechanisms take them out of the engine's queue into one of their own.
+        return np.flatnonzero(state.status[: state.counters[NEXT_ARRIVAL]] == TaskStatus.READY)
 
     def _mark_refused(self, from_row: int) -> None:
         """Take the tasks that are refused out of those to come, and those that need their data."""
@@ -196,16 +228,24 @@ class Lane:
         rows = from_row + np.flatnonzero((status[from_row:last] == TaskStatus.PENDING) & problem.fits[from_row:last])
         status[rows] = TaskStatus.REJECTED
         self._refused[rows] = True
-        if len(problem.parent_idx):
-            owner = np.repeat(np.arange(len(status)), np.diff(problem.parent_ptr))
-            while True:
-                lost = owner[(status[problem.parent_idx] >= TaskStatus.REJECTED) & (status[owner] == TaskStatus.PENDING)]
-                if not len(lost):
-                    break
-                status[lost] = TaskStatus.ORPHANED
+        self._lose_orphans()
+
+    def _lose_orphans(self) -> None:
+        """Mark the tasks that need the data of tasks that are not run."""
+        status, problem = self.run.state.status, self.run.problem
+        if not len(problem.parent_idx):
+            return
+        owner = np.repeat(np.arange(len(status)), np.diff(problem.parent_ptr))
+        while True:
+            lost = owner[(status[problem.parent_idx] >= TaskStatus.REJECTED) & (status[owner] == TaskStatus.PENDING)]
+            if not len(lost):
+                break
+            status[lost] = TaskStatus.ORPHANED
 
     def append(self, piece: Workload, first_number: int) -> None:
         """Give it further tasks; everything that has finished must have been harvested."""
+        if isinstance(self.run, WholeRun):
+            raise EngineError(f"lane {self.policy}: a trace is one piece; expected no further tasks")
         self._unmark()
         self.run.append(piece, first_number)
         self._end = first_number + len(piece)
@@ -213,12 +253,22 @@ class Lane:
 
     def compact(self) -> None:
         """Forget the tasks that are over; everything that has finished must have been harvested."""
+        if isinstance(self.run, WholeRun):
+            return
         self._unmark()
         self.run.compact()
         self._forget_rows()
 
     def swap(self, chosen: Chosen) -> None:
-        """Let another version of the model decide from now on; everything that has finished must have been harvested."""
+        """Let another version of the model decide from now on; everything that has finished must have been harvested.
+
+        Raises
+        ------
+        RunRequestError
+            If its mechanism goes through the trace with the one that it began with.
+        """
+        if isinstance(self.run, WholeRun):
+            raise RunRequestError(f"policy {self.policy!r} keeps its model to the end of the trace; expected a lane of divisible tasks")
         self._unmark()
         self.run.swap(chosen.compiled)
         self.model, self.message = chosen.model, chosen.message
@@ -230,6 +280,9 @@ class Lane:
         status = self.run.state.status
         to_come = status[self.run.state.counters[NEXT_ARRIVAL] :]
         to_come[to_come >= TaskStatus.REJECTED] = TaskStatus.PENDING
+        if isinstance(self.run, WholeRun):
+            # Those whose data is lost for another reason stay so.
+            self._lose_orphans()
 
     # What it leaves.
 
@@ -248,7 +301,7 @@ class Lane:
         training: list[Columns] = []
         if len(rows):
             results.append(self._results(rows))
-            if isinstance(self.run.run, LearnedRun):
+            if isinstance(self.run.run, LearnedRun) and isinstance(self.run, ContinuedRun):
                 training.append(self._training(rows, self.run.run))
                 self._compare(rows, self.run.run)
         if self._refused_until or state.counters[N_REJECTED] or state.counters[N_ORPHANED]:
@@ -260,13 +313,13 @@ class Lane:
         return results, training
 
     def _results(self, rows: IntArray) -> Columns:
-        state, problem, desk = self.run.state, self.run.problem, self.run.run.desk
+        state, problem = self.run.state, self.run.problem
         start_s, finish_s, node = state.start[rows], state.finish[rows], state.node[rows]
         cpu_s, gpu_s = state.cpu_end[rows] - start_s, state.gpu_end[rows] - start_s
         energy_j, cost_usd = self._energy_and_cost(rows, cpu_s, gpu_s)
         decided = state.decided_by[rows]
         self._remember(rows, finish_s - problem.arrival[rows], energy_j, decided)
-        score = desk.score[rows]
+        score = self.run.run.desk.score[rows] if isinstance(self.run, ContinuedRun) else np.full(len(rows), np.nan)
         return {
             "task_id": self.run.workload.tasks.task_id[rows],
             "scheduler": [self.policy] * len(rows),
@@ -301,6 +354,9 @@ class Lane:
         core_s = np.nan_to_num(cpu_s) * self.run.problem.cores[rows] / MILLI
         on_gpu = np.where(gpu >= 0, devices.n_nodes + gpu, node)
         gpu_s = np.where(gpu >= 0, np.nan_to_num(gpu_s), 0.0)
+        if isinstance(self.run, WholeRun):
+            # GPUs asked, all of one node and so of one model, or a share of one.
+            gpu_s = gpu_s * self.run.problem.gpus[rows] * self.run.problem.share[rows] / MILLI
 
         def total(rate: FloatArray) -> FloatArray:
             cpu = np.where(core_s > 0.0, core_s * rate[node], 0.0)
@@ -410,9 +466,9 @@ class Lane:
         state = self.run.state
         known = ~np.isnan(self._response)
         recent = self._response[known]
-        waiting, running = int(state.counters[QUEUE_SIZE]), int(state.counters[N_RUNNING])
+        waiting, running = self.waiting, int(state.counters[N_RUNNING])
         cores, gpus = float(self.run.problem.node_cores.sum()), len(self.run.problem.gpu_node)
-        learned = self.run.policy.mechanism is Mechanism.LEARNED_DIVISIBLE or self._no_model
+        learned = self.model is not None or self._no_model
         share = 1.0 if self._no_model else float(self._by_fallback[known].mean()) if len(recent) else None
         return LaneStatus(
             policy=self.policy,
@@ -446,7 +502,7 @@ class Lane:
         running = state.running[: state.counters[N_RUNNING]]
         now = state.clock[0]
         cpu_end, gpu_end = state.cpu_end[running], state.gpu_end[running]
-        waiting = state.queue[: min(int(state.counters[QUEUE_SIZE]), MOST_WAITING_SHOWN)]
+        waiting = self._waiting_rows()[:MOST_WAITING_SHOWN]
         start_s = state.start[running]
         return {
             "running": {
@@ -460,7 +516,7 @@ class Lane:
                 "fraction": state.fraction[running].tolist(),
             },
             "waiting": {
-                "length": int(state.counters[QUEUE_SIZE]),
+                "length": self.waiting,
                 "task_id": workload.tasks.task_id[waiting].tolist(),
                 "arrival_s": self.run.problem.arrival[waiting].tolist(),
             },
@@ -471,6 +527,10 @@ class Lane:
         state, problem, devices = self.run.state, self.run.problem, self._devices
         running = state.running[: state.counters[N_RUNNING]]
         ids = self.run.workload.tasks.task_id[running]
+        if len(devices.names) > MOST_DEVICES:
+            return self._device_kinds(ids, state.gpu_mask[running] > 0)
+        if isinstance(self.run, WholeRun):
+            return self._whole_devices(running, ids)
         now = state.clock[0]
         on_cpu, gpu = state.cpu_end[running] > now, self._gpu_of(running)
         on_gpu = state.gpu_end[running] > now
@@ -485,6 +545,40 @@ class Lane:
             found.append(DeviceStatus(name, devices.models[device] or "cpu", held, tuple(ids[here][:MOST_SHOWN].tolist())))
         return tuple(found)
 
+    def _whole_devices(self, running: IntArray, ids: IntArray) -> tuple[DeviceStatus, ...]:
+        """Return the devices under tasks that hold all that they asked for until they end."""
+        state, problem, devices = self.run.state, self.run.problem, self._devices
+        node, mask = state.node[running], state.gpu_mask[running]
+        found = []
+        for device, name in enumerate(devices.names):
+            number = device - devices.n_nodes
+            if number < 0:
+                free, whole, here = state.free_cores[device], problem.node_cores[device], (node == device) & (problem.cores[running] > 0)
+            else:
+                of_node = problem.gpu_node[number]
+                free, whole = state.gpu_free[number], MILLI
+                here = (node == of_node) & (mask >> (number - problem.gpu_ptr[of_node]) & 1 > 0)
+            held = float(1.0 - free / whole) if whole else 0.0
+            kind = devices.models[device] or ("machine" if self.run.cluster.kind is ClusterKind.MACHINES else "cpu")
+            found.append(DeviceStatus(name, kind, held, tuple(ids[here][:MOST_SHOWN].tolist())))
+        return tuple(found)
+
+    def _device_kinds(self, ids: IntArray, on_gpu: NDArray[np.bool_]) -> tuple[DeviceStatus, ...]:
+        """Return one entry for the cores of all nodes, and one for all GPUs of each model."""
+        state, problem = self.run.state, self.run.problem
+        nodes, cores = len(problem.node_cores), float(problem.node_cores.sum())
+        held = float(1.0 - state.free_cores.sum() / cores) if cores else 0.0
+        found = [DeviceStatus(f"cores of {nodes} nodes", "cpu", held, tuple(ids[:MOST_SHOWN].tolist()))]
+        running = state.running[: state.counters[N_RUNNING]]
+        first = problem.gpu_ptr[state.node[running]]
+        for code, model in enumerate(self.run.cluster.gpu_models):
+            free = state.gpu_free[problem.gpu_model == code]
+            here = on_gpu.copy()
+            here[on_gpu] = problem.gpu_model[first[on_gpu]] == code
+            held = float(1.0 - free.sum() / (MILLI * len(free)))
+            found.append(DeviceStatus(f"{len(free)} GPUs {model}", model, held, tuple(ids[here][:MOST_SHOWN].tolist())))
+        return tuple(found)
+
     # Saving.
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -496,6 +590,7 @@ class Lane:
             "finished": self.finished,
             "refused": self.refused,
             "energy_j": self.energy_j,
+            "first": self._end - len(self.run.workload),
             "end": self._end,
             "next_check": self._next_check,
             "refused_until": self._refused_until,
@@ -512,4 +607,6 @@ class Lane:
         for name, column in (("response", self._response), ("task", self._task), ("fallback", self._by_fallback)):
             column[...] = arrays[f"recent.{name}"]
         self._accuracy.restore(values["accuracy"])
+        # Tasks to come that will be refused look so already; they are marked anew.
+        self._unmark()
         self._forget_rows()

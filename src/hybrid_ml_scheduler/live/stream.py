@@ -1,4 +1,4 @@
-"""The one stream of tasks that all lanes get: a preset without end, or a trace file."""
+"""The one stream of tasks that all lanes get: a preset without end, or a trace, which has one."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class TaskStream:
     Parameters
     ----------
     workload : str
-        Preset or file of divisible tasks.
+        Preset, ``lublin``, or file.
     cluster : str or None
     seed : int
     load : float
         See `RunRequest`.
     piece_tasks : int
-        Tasks in a piece. A file whose tasks depend on each other is one piece.
+        Tasks in a piece. A file whose tasks depend on each other, or are not divisible, is one piece.
     max_tasks : int or None
 
     Attributes
@@ -62,6 +62,10 @@ class TaskStream:
     cluster : Cluster
     template : Workload
         The first piece.
+    endless : bool
+        Whether it is a preset, which goes on for ever.
+    whole : bool
+        Whether the tasks are not divisible: their mechanisms hold the whole trace, which is the one piece.
 
     Raises
     ------
@@ -83,11 +87,8 @@ class TaskStream:
             opened = generate(workload, seed=seed, n_tasks=1)
         else:
             opened = open_workload(workload, seed=seed)
-        if opened.kind is not WorkloadKind.DIVISIBLE:
-            raise RunRequestError(
-                f"workload {workload!r} has {opened.kind} tasks; a continuous run takes divisible ones: "
-                f"a preset ({', '.join(PRESETS)}), or a table of them"
-            )
+        self.endless = self._preset is not None
+        self.whole = opened.kind is not WorkloadKind.DIVISIBLE
         self.cluster: Cluster = default_cluster(opened) if cluster is None else open_cluster(cluster, workload=opened)
         if self._preset is None:
             self._whole = bind_to_cluster(opened if load == 1.0 else scale_load(opened, load), self.cluster)
@@ -112,6 +113,13 @@ class TaskStream:
         last_s = float(piece.tasks.arrival_s[-1])
         return piece, StreamPosition(position.piece + 1, position.first_task + len(piece), last_s)
 
+    def number_of(self, task_id: int) -> int | None:
+        """Return how many tasks of the stream come before one; None if there is none of that identifier."""
+        if self.endless:
+            return task_id if task_id >= 0 else None
+        found = np.flatnonzero(self._whole.tasks.task_id == task_id)
+        return int(found[0]) if len(found) else None
+
     def _generated(self, preset: str, position: StreamPosition) -> Workload:
         seed = self._seed + SEED_STEP * position.piece
         drawn = generate(preset, seed=seed, cluster=self.cluster, n_tasks=self._piece_tasks, load=self._factor, begin_s=position.offset_s)
@@ -131,7 +139,7 @@ class TaskStream:
         first, last = position.first_task, len(whole)
         if first >= last:
             return None
-        if not whole.tasks.has_edges:
+        if not (whole.tasks.has_edges or self.whole):
             last = min(first + self._piece_tasks, last)
             # Tasks that arrive together stay together.
             while last < len(whole) and whole.tasks.arrival_s[last] == whole.tasks.arrival_s[last - 1]:

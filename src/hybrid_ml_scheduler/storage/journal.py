@@ -31,6 +31,9 @@ RUN_FILE = "run.json"
 STATE_FILES = ("state.hms", "state.old.hms")
 JOURNAL_FILE = "journal.json"
 DRAINED_FILE = "drained.json"
+KEPT_FILE = "kept-{:09d}.hms"
+MOST_KEPT, MOST_KEPT_BYTES = 24, 64_000_000
+"""Earlier states of a run that are kept, from which its decisions are explained."""
 LOCK_FILE = "lock"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -255,6 +258,7 @@ class Journal:
                 if self.settings.journal_fsync is not Fsync.NEVER:
                     self.sync()
                 write_state(self.folder, saved, durable=self.settings.journal_fsync is not Fsync.NEVER)
+                keep_state(self.folder, saved.revision)
             except OSError as error:
                 raise self._failed(error) from error
             return saved
@@ -463,6 +467,14 @@ class JournalStore:
         """Return the newest state that was saved whole, or None."""
         return read_state(self.run_folder(run_id), run_id)
 
+    def kept_heads(self, run_id: int) -> dict[int, dict[str, Any]]:
+        """Return the values of the earlier states that are kept, by revision, oldest first."""
+        return kept_heads(self.run_folder(run_id))
+
+    def kept_state(self, run_id: int, revision: int) -> SavedState | None:
+        """Return an earlier state that is kept; None if it is gone."""
+        return read_kept(self.run_folder(run_id), run_id, revision)
+
     def state_revision(self, run_id: int) -> int:
         """Return the number of the newest state, 0 if none was saved."""
         return next_revision(self.run_folder(run_id)) - 1
@@ -575,21 +587,63 @@ def write_state(folder: Path, saved: SavedState, *, durable: bool) -> None:
     _replace(newest, json.dumps(head).encode() + b"\n" + saved.checkpoint, durable=durable)
 
 
+def keep_state(folder: Path, revision: int) -> None:
+    """Keep the newest state beside those before it, thinned out evenly: at most `MOST_KEPT`, in at most `MOST_KEPT_BYTES`."""
+    kept = _kept_states(folder)
+    stride = 1
+    while revision // stride > MOST_KEPT:
+        stride *= 2
+    if revision % stride == 0:
+        path = folder / KEPT_FILE.format(revision)
+        path.unlink(missing_ok=True)
+        try:
+            # The file itself under a second name: a new state never overwrites the old file.
+            os.link(folder / STATE_FILES[0], path)
+        except OSError:
+            # A file system without second names.
+            shutil.copyfile(folder / STATE_FILES[0], path)
+        kept[revision] = path
+    while True:
+        for number in [number for number in kept if number % stride]:
+            kept.pop(number).unlink()
+        if len(kept) < 2 or sum(path.stat().st_size for path in kept.values()) <= MOST_KEPT_BYTES:
+            return
+        stride *= 2
+
+
+def _kept_states(folder: Path) -> dict[int, Path]:
+    return {int(path.stem.removeprefix("kept-")): path for path in sorted(folder.glob("kept-*.hms"))}
+
+
+def kept_heads(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return what the kept states say, without their checkpoints, oldest first: by revision, the values that were saved."""
+    heads = {revision: _state_head(path) for revision, path in _kept_states(folder).items()}
+    return {revision: head["state"] for revision, head in heads.items() if head is not None}
+
+
+def read_kept(folder: Path, run_id: int, revision: int) -> SavedState | None:
+    """Read a kept state; None if it is gone or not whole."""
+    return _read_whole(folder / KEPT_FILE.format(revision), run_id)
+
+
 def read_state(folder: Path, run_id: int) -> SavedState | None:
     """Read the newest state that is whole."""
-    found = []
-    for name in STATE_FILES:
-        try:
-            # Opened once: whoever saves another state meanwhile gives the files other names, and what is open stays what it is.
-            with (folder / name).open("rb") as file:
-                head = _head_of(file)
-                checkpoint = file.read(_LARGEST_STATE)
-        except OSError:
-            continue
-        if head is not None and len(checkpoint) == head["bytes"] and hashlib.sha256(checkpoint).hexdigest() == head["sha256"]:
-            positions = {Stream(stream): int(seq) for stream, seq in head["positions"].items()}
-            found.append(SavedState(run_id, int(head["revision"]), head["state"], positions, checkpoint))
+    found = [saved for name in STATE_FILES if (saved := _read_whole(folder / name, run_id)) is not None]
     return max(found, key=lambda saved: saved.revision, default=None)
+
+
+def _read_whole(path: Path, run_id: int) -> SavedState | None:
+    try:
+        # Opened once: whoever saves another state meanwhile gives the files other names, and what is open stays what it is.
+        with path.open("rb") as file:
+            head = _head_of(file)
+            checkpoint = file.read(_LARGEST_STATE)
+    except OSError:
+        return None
+    if head is None or len(checkpoint) != head["bytes"] or hashlib.sha256(checkpoint).hexdigest() != head["sha256"]:
+        return None
+    positions = {Stream(stream): int(seq) for stream, seq in head["positions"].items()}
+    return SavedState(run_id, int(head["revision"]), head["state"], positions, checkpoint)
 
 
 def _state_head(path: Path) -> dict[str, Any] | None:
