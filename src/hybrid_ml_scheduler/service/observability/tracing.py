@@ -41,7 +41,7 @@ class _Wanted(Sampler):
     """Keeps a share of the traces; what the service asks database and Redis by itself is none."""
 
     def __init__(self, share: float) -> None:
-        self._others = ParentBased(TraceIdRatioBased(share))
+        self._others: Sampler = ParentBased(TraceIdRatioBased(share))
 
     def should_sample(
         self,
