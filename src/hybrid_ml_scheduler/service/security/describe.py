@@ -9,7 +9,7 @@ from hybrid_ml_scheduler.service.security.scopes import READ_METHODS, ROUTES, ne
 
 _SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (hms keys create), or the token that signing in gives."},
-    "key header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+    "key_header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
 _ALWAYS = (problems.WRONG_HOST, problems.TOO_MANY)
 _BODY = (problems.UNREADABLE_REQUEST, problems.REQUEST_TOO_LARGE, problems.TOO_SLOW, problems.UNSUPPORTED_MEDIA)
