@@ -1,13 +1,13 @@
-"""Fixtures of tests of the continuous run: the storage's, on SQLite alone."""
+"""Fixtures of tests of the continuous run: the storage's, on SQLite, and a PostgreSQL server for what several processes share."""
 
 from pathlib import Path
 
 import pytest
 
-from storage_fixtures import _no_settings_from_outside, anyio_backend
+from storage_fixtures import _no_settings_from_outside, anyio_backend, migrated, postgres
 from storage_fixtures import make_settings as _any_settings
 
-__all__ = ["_any_settings", "_no_settings_from_outside", "anyio_backend", "data_folder"]
+__all__ = ["_any_settings", "_no_settings_from_outside", "anyio_backend", "data_folder", "migrated", "postgres"]
 
 
 @pytest.fixture

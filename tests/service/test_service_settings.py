@@ -110,10 +110,13 @@ def test_addresses_that_a_browser_understands() -> None:
 
 def test_the_compose_file_uses_settings_that_there_are() -> None:
     found = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-    assert set(found["services"]) == {"postgres", "valkey", "hms"}
-    used = set(found["services"]["hms"]["environment"]) - {"HMS_VENV"}
+    assert set(found["services"]) == {"postgres", "valkey", "hms", "hms-2", "hms-3"}
+    used = set(found["services"]["hms-3"]["environment"]) - {"HMS_VENV"}
     assert used <= {f"HMS_{name.upper()}" for name in ServiceSettings.model_fields}
     named = {volume.partition(":")[0] for service in found["services"].values() for volume in service.get("volumes", [])} - {"."}
     assert named == set(found["volumes"])
     # Without authentication it must not be open to a network.
-    assert found["services"]["hms"]["ports"] == ["127.0.0.1:8000:8000"]
+    processes = [found["services"][name] for name in ("hms", "hms-2", "hms-3")]
+    assert [each["ports"] for each in processes] == [[f"127.0.0.1:{port}:8000"] for port in (8000, 8001, 8002)]
+    # They share a run, and no data folder.
+    assert len({volume for each in processes for volume in each["volumes"] if volume.endswith(":/data")}) == 3

@@ -166,6 +166,10 @@ class StorageFencedError(StorageError):
     """Another process has become the leader of the run since: what this one writes no longer counts."""
 
 
+class NoLeaderError(HmsError):
+    """No process leads the run just now, or the one that did was lost on the way. Trying again later may help."""
+
+
 class StorageConflictError(StorageError):
     """A row with this key is there already. Nothing of the transaction was written."""
 

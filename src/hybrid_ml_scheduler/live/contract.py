@@ -339,6 +339,8 @@ class RunStatus:
     retraining : RetrainStatus
     learning : LearningStatus
         Worked out anew about once a second.
+    role : str
+        Of the process that says so: ``leader`` (it runs the run), ``follower`` (another process does) or ``alone``.
     """
 
     state: RunState
@@ -353,6 +355,7 @@ class RunStatus:
     started_at: str | None = None
     retraining: RetrainStatus = field(default_factory=RetrainStatus)
     learning: LearningStatus = field(default_factory=LearningStatus)
+    role: str = "alone"
 
 
 class Controller(Protocol):

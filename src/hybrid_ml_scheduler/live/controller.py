@@ -14,7 +14,7 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -28,10 +28,15 @@ from hybrid_ml_scheduler.core.errors import (
     AlreadyRunningError,
     HmsError,
     InputError,
+    JournalError,
     JournalFullError,
+    NoLeaderError,
     NotRunningError,
     RunRequestError,
+    StorageBusyError,
     StorageError,
+    StorageFencedError,
+    StorageUnavailableError,
     UnknownNameError,
     UnknownRunError,
 )
@@ -43,13 +48,15 @@ from hybrid_ml_scheduler.live.explaining import explain_result
 from hybrid_ml_scheduler.live.feed import MOST_TASKS, LiveFeed
 from hybrid_ml_scheduler.live.group import Change, LaneGroup, Produced, pack, unpack
 from hybrid_ml_scheduler.live.lanes import NO_MODEL, Chosen, choose
+from hybrid_ml_scheduler.live.leadership import Lead
 from hybrid_ml_scheduler.live.ledger import Ledger, Written
 from hybrid_ml_scheduler.live.recent import LaneTrail, RecentRows
 from hybrid_ml_scheduler.live.recent import plain as plain_values
 from hybrid_ml_scheduler.live.retrainer import Trained, prune, train
+from hybrid_ml_scheduler.live.run_models import keep_for_run, store_of_run
 from hybrid_ml_scheduler.live.settings import LiveSettings
 from hybrid_ml_scheduler.live.stream import TaskStream
-from hybrid_ml_scheduler.live.uploads import uploaded_file
+from hybrid_ml_scheduler.live.uploads import keep_upload, uploaded_file
 from hybrid_ml_scheduler.storage.journal import SavedState
 from hybrid_ml_scheduler.storage.repositories import Run
 from hybrid_ml_scheduler.storage.service import JournalSink, SimulationDataService
@@ -63,6 +70,9 @@ MOST_VERSIONS = 10
 MOST_TRAININGS = 50
 LEARNING_EVERY_S = 1.0
 """How often it is worked out how good predictions are, in seconds."""
+
+KEPT_CHANGES = 256
+"""Newest changes in the description of a run: more than were ever made between two checkpoints that reached the database."""
 _SHOWN = ("task_id", "scheduler", "status", "arrival_s", "start_s", "finish_s", "fraction", "gpus", "decided_by", "model", "reason")
 
 T = TypeVar("T")
@@ -90,6 +100,10 @@ class _Live:
         self.blocked = False
         self._stopping = False
         self.keeps_record = False
+        self.abandoned = False
+        self.replay: deque[Change] = deque()
+        self.floor: RunStatus | None = None
+        self.caught_up = asyncio.Event()
         self.wake = asyncio.Event()
         self.commands: deque[tuple[Change, Chosen | None, asyncio.Future[None]]] = deque()
         self.task: asyncio.Task[None] | None = None
@@ -127,10 +141,18 @@ class LiveController:
         Who watches.
     store : ModelStore, optional
         Where models are; by default the package's own, and over them those in the data folder.
+    lead : Lead, optional
+        The place of the leader, if several processes share the run.
     """
 
     def __init__(
-        self, service: SimulationDataService, settings: LiveSettings, *, feed: LiveFeed | None = None, store: ModelStore | None = None
+        self,
+        service: SimulationDataService,
+        settings: LiveSettings,
+        *,
+        feed: LiveFeed | None = None,
+        store: ModelStore | None = None,
+        lead: Lead | None = None,
     ) -> None:
         self.feed = LiveFeed() if feed is None else feed
         self._service = service
@@ -138,7 +160,12 @@ class LiveController:
         self._store = ModelStore([PRETRAINED, service.settings.folder / "models"]) if store is None else store
         self._lock = asyncio.Lock()
         self._live: _Live | None = None
-        self._status = RunStatus(RunState.STOPPED)
+        self._lead = lead
+        self._role = "alone" if lead is None else "leader"
+        self._abandoned = False
+        self._status = RunStatus(RunState.STOPPED, role=self._role)
+        if lead is not None:
+            self._status = replace(lead.last or self._status, state=RunState.STARTING, message=None, role=self._role)
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="lanes")
 
     # Control.
@@ -156,9 +183,13 @@ class LiveController:
             request = _checked(request)
             if request.seed is None:
                 request = replace(request, seed=FIRST_SEED + secrets.randbelow(SEEDS))
-            self._status = replace(RunStatus(RunState.STARTING, request=request), speed=request.speed)
+            self._status = replace(RunStatus(RunState.STARTING, request=request, role=self._role), speed=request.speed)
             try:
-                options = {"request": asdict(request), "queue_limit": self._settings.queue_limit, "piece_tasks": self._settings.piece_tasks}
+                options: dict[str, Any] = {
+                    "request": asdict(request),
+                    "queue_limit": self._settings.queue_limit,
+                    "piece_tasks": self._settings.piece_tasks,
+                }
                 group = await self._threaded(self._new_group, request, options)
                 options["models"] = {lane.policy: lane.model or NO_MODEL for lane in group.lanes.values()}
                 record = self._service.describe(
@@ -166,8 +197,14 @@ class LiveController:
                 )
                 sink = await asyncio.to_thread(self._service.begin_run, record)
                 live = _Live(record, request, options, group, sink)
+                await asyncio.to_thread(self._keep_files, record.id, request.workload, options["models"].values())
                 # Nothing is written before there is something to go on from.
                 await self._save(live)
+                await self._settle(record.id)
+            except StorageFencedError as error:
+                self._status = before
+                await asyncio.to_thread(self._service.end_run, record, "failed", str(error))
+                raise
             except BaseException:
                 self._status = before
                 raise
@@ -181,11 +218,26 @@ class LiveController:
             group.add(policy, self._choose(group.stream, request, policy))
         return group
 
-    def _choose(self, stream: TaskStream, request: RunRequest, policy: str, model: str | None = None) -> Chosen:
+    def _choose(self, stream: TaskStream, request: RunRequest, policy: str, model: str | None = None, run_id: int | None = None) -> Chosen:
         objective = None if request.objective is None else parse_objective(request.objective).text
-        return choose(policy, stream.template, stream.cluster, _seed(request), self._store, objective, model)
+        return choose(policy, stream.template, stream.cluster, _seed(request), self._models(run_id), objective, model)
+
+    def _models(self, run_id: int | None) -> ModelStore:
+        """Return where the models of a run are."""
+        if self._lead is None or run_id is None:
+            return self._store
+        return store_of_run(self._store, self._service.files_folder(run_id))
+
+    def _keep_files(self, run_id: int, workload: str, models: Iterable[str | None]) -> None:
+        """Put with the run what only this data folder has: whoever takes over must find it."""
+        if self._lead is not None:
+            files = self._service.files_folder(run_id)
+            keep_upload(workload, self._service.settings.folder, files)
+            keep_for_run(self._store, files, models)
 
     def _begin(self, live: _Live) -> None:
+        if self._abandoned:
+            raise NoLeaderError("this process leads no longer; expected the one that does now to be asked")
         self._live = live
         self._anchor(live)
         self._show(live, RunState.PAUSED if live.paused else RunState.RUNNING)
@@ -194,8 +246,40 @@ class LiveController:
     async def stop(self) -> RunStatus:
         """Stop the run; see `Controller.stop`."""
         async with self._lock:
-            await self._end(keeps_record=False)
+            live = self._live
+            if live is not None and live.task is not None and not live.task.done():
+                await self._catch_up(live)
+                await self._end(keeps_record=False)
+                await self._settle(live.record.id)
             return self._status
+
+    async def _catch_up(self, live: _Live) -> None:
+        """Wait until a run that was taken over is where it had been: what was shown once must be made again before it ends."""
+        if live.floor is not None and live.task is not None:
+            waits = asyncio.ensure_future(live.caught_up.wait())
+            await asyncio.wait({waits, live.task}, return_when=asyncio.FIRST_COMPLETED)
+            waits.cancel()
+
+    async def abandon(self) -> None:
+        """Let go of the run at once, and save nothing: somebody else has it."""
+        self._abandoned = True
+        live = self._live
+        if live is not None and live.task is not None and not live.task.done():
+            live.abandoned = live.keeps_record = True
+            live.stop()
+            await asyncio.shield(live.task)
+        if live is not None:
+            await asyncio.to_thread(self._service.let_go, live.record.id)
+        self._compute.shutdown(wait=False, cancel_futures=True)
+
+    async def _settle(self, run_id: int) -> None:
+        """Before anybody is told that something was done, let others find it in the database; while that is away, this data folder alone knows."""
+        if self._lead is not None:
+            await self._service.settle(run_id)
+
+    def _leads(self) -> bool:
+        """Whether this process may show and do anything."""
+        return self._lead is None or self._lead.holds()
 
     async def shutdown(self, timeout_s: float) -> None:
         """Save where the run stands and let go of it; the next `recover` goes on with it. The storage is left open.
@@ -234,6 +318,7 @@ class LiveController:
                 live.wake.set()
                 self._show(live, RunState.PAUSED)
                 await self._describe(live, state="paused")
+                await self._settle(live.record.id)
             return self._status
 
     async def resume(self) -> RunStatus:
@@ -242,6 +327,7 @@ class LiveController:
             live = self._running()
             if live.paused:
                 await self._describe(live, state="running")
+                await self._settle(live.record.id)
                 live.paused = False
                 self._anchor(live)
                 live.wake.set()
@@ -257,6 +343,9 @@ class LiveController:
             self._anchor(live)
             live.wake.set()
             self._show(live, self._status.state)
+            # The next checkpoint may never come.
+            await self._describe(live, options={**live.record.options, "speed": speed})
+            await self._settle(live.record.id)
             return self._status
 
     async def _describe(self, live: _Live, **changed: Any) -> None:
@@ -277,7 +366,8 @@ class LiveController:
         live = self._running()
         if len(live.group.lanes) >= MOST_POLICIES:
             raise RunRequestError(f"the run has {MOST_POLICIES} policies; expected at most so many")
-        chosen = await asyncio.to_thread(self._choose, live.group.stream, live.request, name)
+        chosen = await asyncio.to_thread(self._choose, live.group.stream, live.request, name, None, live.record.id)
+        await asyncio.to_thread(self._keep_files, live.record.id, live.request.workload, [chosen.model])
         await self._command(live, Change(0.0, "added", name, chosen.model), chosen)
         return self._status
 
@@ -309,7 +399,8 @@ class LiveController:
                 state = "finished"
             elif not live.keeps_record:
                 await self._keep(live, await self._threaded(self._withdraw, live))
-            await self._save(live)
+            if not live.abandoned:
+                await self._save(live)
         except _StoppedError:
             message = "stopped while the disk was full; the rows of its last step were not written"
         except JournalFullError as error:
@@ -323,7 +414,11 @@ class LiveController:
                 live.learning.cancel()
             for _, _, done in live.commands:
                 if not done.done():
-                    done.set_exception(NotRunningError("the run ended before this could be done; expected one that goes on"))
+                    done.set_exception(
+                        NoLeaderError("another process has taken over the run; expected it to be asked again")
+                        if live.abandoned
+                        else NotRunningError("the run ended before this could be done; expected one that goes on")
+                    )
             live.commands.clear()
         if not live.keeps_record:
             try:
@@ -331,20 +426,34 @@ class LiveController:
             except (OSError, StorageError) as error:
                 message = message or str(error)
             await self._retire(live)
+        if live.abandoned:
+            return
         self._report(live)
         self._show(live, RunState.FAILED if state == "failed" else RunState.STOPPED, message)
 
     async def _go_on(self, live: _Live) -> None:
         while not live.stopping():
             live.wake.clear()
-            while live.commands:
+            if not self._leads():
+                # Longer asleep than the lease: whether somebody else leads is known soon.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(live.wake.wait(), self._settings.step_interval_s)
+                continue
+            if live.replay and live.replay[0].time_s <= live.group.time_s:
+                await self._repeat(live)
+                continue
+            while live.commands and not live.replay:
                 await self._obey(live)
             if live.stopping():
                 return
-            if live.paused:
+            if live.paused and not live.replay and live.floor is None:
                 await live.wake.wait()
                 continue
             until_s = self._until(live)
+            if live.paused:
+                until_s = min(until_s, live.catch_up_s)
+            if live.replay:
+                until_s = min(until_s, live.replay[0].time_s)
             if until_s <= live.group.time_s:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(live.wake.wait(), self._settings.step_interval_s)
@@ -377,6 +486,22 @@ class LiveController:
             return until_s
         began, from_s = live.anchor
         return min(until_s, max(from_s + (time.monotonic() - began) * live.speed, live.catch_up_s))
+
+    async def _repeat(self, live: _Live) -> None:
+        """Let something happen again that happened to the run here, after the checkpoint that it goes on from."""
+        change = live.replay.popleft()
+        chosen = None
+        if change.what != "removed":
+            model = change.model or NO_MODEL
+            chosen = await asyncio.to_thread(self._choose, live.group.stream, live.request, change.policy, model, live.record.id)
+        try:
+            batch = await self._threaded(self._change, live, change, chosen)
+        except RunRequestError:
+            # It was refused the first time, too, and its process died before it could say so.
+            return
+        await self._keep(live, batch)
+        self._report(live)
+        self._count(live, batch)
 
     def _step(self, live: _Live, until_s: float) -> tuple[Produced, RunBatch]:
         produced = live.group.advance(until_s)
@@ -423,19 +548,25 @@ class LiveController:
         """Say what has been written."""
         state = RunState.STOPPING if live.stopping() else RunState.PAUSED if live.paused else RunState.RUNNING
         self._show(live, state)
-        if total := len(batch.results.get("task_id", ())):
-            self.feed.publish_tasks(_sample(batch.results, live.recent), total, live.group.time_s)
+        if (total := len(batch.results.get("task_id", ()))) and live.floor is None and self._leads():
+            self.feed.publish_tasks(_sample(batch.results, live.recent), total, live.group.time_s, live.sink.positions()[Stream.RESULTS])
 
     def _show(self, live: _Live, state: RunState, message: str | None = None) -> None:
         before = self._status
         learning = before.learning
         if live.compared is not learning.lanes or live.trainings is not learning.trainings:
             learning = LearningStatus(live.compared, live.trainings)
+        floor = live.floor
+        if floor is not None and floor.tasks_processed <= live.ledger.processed and floor.time_s <= live.group.time_s:
+            floor = live.floor = None
+            live.caught_up.set()
+        if floor is not None and state is RunState.RUNNING:
+            state = RunState.STARTING
         self._status = RunStatus(
             state=state,
             run_id=live.record.id,
-            tasks_processed=live.ledger.processed,
-            tasks_arrived=live.ledger.arrived,
+            tasks_processed=max(live.ledger.processed, 0 if floor is None else floor.tasks_processed),
+            tasks_arrived=max(live.ledger.arrived, 0 if floor is None else floor.tasks_arrived),
             # Until a resumed run is back where it was, what it does is a repetition.
             time_s=max(live.group.time_s, live.catch_up_s),
             speed=live.speed,
@@ -445,10 +576,11 @@ class LiveController:
             started_at=live.record.created_at.isoformat(),
             retraining=live.retraining,
             learning=learning,
+            role=self._role,
         )
-        if state is not before.state or live.lanes is not before.lanes:
+        if (state is not before.state or live.lanes is not before.lanes) and self._leads():
             self._publish(live)
-        if learning is not before.learning:
+        if learning is not before.learning and self._leads():
             self._publish_learning(live)
 
     def _publish(self, live: _Live) -> None:
@@ -456,7 +588,8 @@ class LiveController:
         lanes = [asdict(lane) for lane in status.lanes]
         devices = {lane["policy"]: lane.pop("devices") for lane in lanes}
         body = asdict(replace(status, lanes=(), learning=LearningStatus()))
-        del body["lanes"], body["learning"]
+        # Who streams it is no part of the run.
+        del body["lanes"], body["learning"], body["role"]
         self.feed.publish("run", body)
         self.feed.publish("lanes", {"time_s": status.time_s, "lanes": lanes})
         self.feed.publish("devices", {"time_s": status.time_s, "devices": devices})
@@ -464,19 +597,52 @@ class LiveController:
 
     async def _obey(self, live: _Live) -> None:
         change, chosen, done = live.commands[0]
+        before = live.record
         try:
             change = replace(change, time_s=live.group.time_s)
+            await self._announce(live, change)
             batch = await self._threaded(self._change, live, change, chosen)
             await self._keep(live, batch)
             await self._save(live)
         except InputError as error:
+            await self._describe(live, options=before.options)
+            done.set_exception(error)
+        except JournalError as error:
+            if live.record is not before:
+                raise
             done.set_exception(error)
         else:
             await self._describe(live, policies=tuple(live.group.lanes))
             self._report(live)
             self._count(live, batch)
-            done.set_result(None)
+            try:
+                await self._settle(live.record.id)
+            except StorageFencedError as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
         live.commands.popleft()
+
+    async def _announce(self, live: _Live, change: Change) -> None:
+        """Describe a change before it leaves any row: wherever rows of afterwards are, what explains them is there, too.
+
+        Raises
+        ------
+        JournalError
+            If it cannot be written; the change must not be made.
+        """
+        known = live.record.options.get("changes", {"first": 0, "newest": []})
+        newest = [*known["newest"], asdict(change)]
+        forgotten = max(0, len(newest) - KEPT_CHANGES)
+        changes = {"first": known["first"] + forgotten, "newest": newest[forgotten:]}
+        record = replace(live.record, options={**live.record.options, "changes": changes})
+        try:
+            await asyncio.to_thread(self._service.update_run, record)
+        except OSError as error:
+            raise JournalError(
+                f"run {record.id}: cannot be described ({error.strerror or error}); expected a disk that works and has room"
+            ) from error
+        live.record = record
 
     def _change(self, live: _Live, change: Change, chosen: Chosen | None) -> RunBatch:
         return _batch(live, live.group.change(change, chosen))
@@ -556,16 +722,54 @@ class LiveController:
                     self._status = RunStatus(RunState.FAILED, unfinished[0].id, message=str(error))
             return self._status
 
-    async def _recover(self, record: Run) -> None:
+    async def take_over(self, record: Run | None) -> RunStatus:
+        """Go on, as the leader, with what `SimulationDataService.take_over` returned.
+
+        Until the run is where the leader before showed it last, no smaller number is shown, and the run is starting.
+
+        Parameters
+        ----------
+        record : Run or None
+
+        Raises
+        ------
+        StorageUnavailableError, StorageBusyError, StorageFencedError
+            If the database does not answer, or somebody else leads. The run can still be gone on with.
+        """
+        last = None if self._lead is None else self._lead.last
+        async with self._lock:
+            if record is None:
+                self._status = replace(self._status, state=RunState.STOPPED)
+                return self._status
+            try:
+                await self._recover(record, last if last is not None and last.run_id == record.id else None)
+            except (StorageUnavailableError, StorageBusyError, StorageFencedError):
+                await asyncio.to_thread(self._service.let_go, record.id)
+                raise
+            except HmsError as error:
+                await asyncio.to_thread(self._service.end_run, record, "failed", str(error))
+                self._status = RunStatus(RunState.FAILED, record.id, message=str(error), role=self._role)
+            return self._status
+
+    async def _recover(self, record: Run, floor: RunStatus | None = None) -> None:
         saved = await self._service.saved_state(record.id)
         if saved is None:
             await asyncio.to_thread(self._service.end_run, record, "stopped", "the process died before the run began")
             return
-        self._status = RunStatus(RunState.STARTING, record.id)
+        self._status = RunStatus(RunState.STARTING, record.id, role=self._role)
+        if floor is not None:
+            self._status = replace(floor, state=RunState.STARTING, message=None, role=self._role)
         sink = await self._service.continue_run(record.id)
         since = await sink.rows_since(saved.positions)
+        await asyncio.to_thread(self._keep_files, record.id, record.workload, ())
         live = await self._threaded(self._restored, record, saved.state, saved.checkpoint, sink, since)
         live.paused = record.state == "paused"
+        if floor is not None:
+            live.floor = floor
+            live.catch_up_s = max(live.catch_up_s, floor.time_s)
+        await asyncio.to_thread(self._keep_files, record.id, live.request.workload, [lane.model for lane in live.group.lanes.values()])
+        if not self.feed.results:
+            self.feed.count_from(sink.positions()[Stream.RESULTS])
         self._report(live)
         self._begin(live)
 
@@ -576,20 +780,22 @@ class LiveController:
             request = _request(options["request"])
             stream = _stream(request, options, self._service.settings.folder)
             group = LaneGroup(stream, int(options["queue_limit"]))
-            group.restore(state["group"], arrays, lambda policy, model: self._choose(stream, request, policy, model))
+            group.restore(state["group"], arrays, lambda policy, model: self._choose(stream, request, policy, model, record.id))
             live = _Live(record, request, options, group, sink)
             live.ledger.restore({name.removeprefix("ledger."): column for name, column in arrays.items() if name.startswith("ledger.")})
             retraining = {**state["retraining"], "versions": tuple(state["retraining"]["versions"])}
             live.trainings = tuple(Training(**training) for training in state["trainings"])
+            live.replay.extend(_later_changes(record, len(group.changes)))
         except (KeyError, ValueError, TypeError) as error:
             raise StorageError(f"run {record.id}: its checkpoint cannot be used ({error}); expected one that this version of hms wrote") from error
-        live.speed = state["speed"]
+        live.speed = record.options.get("speed", state["speed"])
         live.retraining = RetrainStatus(**retraining)
         rows = {stream.value: columns for stream, columns in since.items()}
         live.ledger.add(rows.get("tasks", {}), rows.get("results", {}))
         live.written = Written(rows)
         live.written.restore(state["written"])
         live.catch_up_s = -math.inf if state["catch_up_s"] is None else float(state["catch_up_s"])
+        live.catch_up_s = max(live.catch_up_s, *(change.time_s for change in live.replay), -math.inf)
         arrivals = np.asarray(rows.get("tasks", {}).get("arrival_s", ()), dtype=np.float64)
         if len(arrivals):
             live.catch_up_s = max(live.catch_up_s, float(np.nextafter(arrivals.max(), np.inf)))
@@ -646,8 +852,8 @@ class LiveController:
             # The database answers, but the run's first rows are still on their way to it: the next time.
             return
         began_s = time.monotonic()
-        trained = await asyncio.to_thread(train, model, window, policy, live.group.stream.cluster, self._store, rows)
-        chosen = await asyncio.to_thread(self._choose, live.group.stream, live.request, policy, trained.model)
+        trained = await asyncio.to_thread(train, model, window, policy, live.group.stream.cluster, self._models(live.record.id), rows)
+        chosen = await asyncio.to_thread(self._choose, live.group.stream, live.request, policy, trained.model, live.record.id)
         if policy not in live.group.lanes:
             return
         await self._command(live, Change(0.0, "model", policy, trained.model), chosen)
@@ -756,7 +962,7 @@ class LiveController:
         group = LaneGroup(_stream(request, options, self._service.settings.folder), int(options["queue_limit"]))
 
         def chosen(name: str, model: str | None) -> Chosen:
-            return self._choose(group.stream, request, name, model or NO_MODEL)
+            return self._choose(group.stream, request, name, model or NO_MODEL, run_id)
 
         models = options["models"]
         # Over a trace the explanation is a run over it anyway.
@@ -797,6 +1003,20 @@ def _seed(request: RunRequest) -> int:
 
 def _request(values: Mapping[str, Any]) -> RunRequest:
     return RunRequest(**{**values, "policies": tuple(values["policies"])})
+
+
+def _later_changes(record: Run, known: int) -> list[Change]:
+    """Return what was done to a run after a checkpoint that knows so many changes.
+
+    Raises
+    ------
+    ValueError
+        If some of it is not there any more.
+    """
+    changes = record.options.get("changes", {"first": 0, "newest": []})
+    if changes["first"] > known:
+        raise ValueError(f"changes {known} to {changes['first'] - 1} are missing")
+    return [Change(**change) for change in changes["newest"][known - changes["first"] :]]
 
 
 def _check_speed(speed: float | None) -> None:

@@ -55,7 +55,7 @@ class LiveFeed:
         for follower in self._followers:
             follower.wake(topic)
 
-    def publish_tasks(self, rows: list[dict[str, Any]], total: int, time_s: float) -> None:
+    def publish_tasks(self, rows: list[dict[str, Any]], total: int, time_s: float, of_run: int | None = None) -> None:
         """Say that tasks have finished.
 
         Parameters
@@ -66,8 +66,10 @@ class LiveFeed:
             How many results there were in truth.
         time_s : float
             Simulated time.
+        of_run : int, optional
+            How many results the run has by now; by default those that were published.
         """
-        self._results += total
+        self._results = self._results + total if of_run is None else of_run
         self._tasks.extend((self._results, row) for row in rows)
         self._joined.clear()
         newest = [row for _, row in self._tasks]
@@ -77,10 +79,14 @@ class LiveFeed:
         """Begin anew, with a new run; followers get nothing of the one before any more."""
         self._latest.clear()
         self._tasks.clear()
+        self.count_from(0)
+
+    def count_from(self, results: int) -> None:
+        """Say how many results the run has that were not published here."""
         self._joined.clear()
-        self._results = 0
+        self._results = results
         for follower in self._followers:
-            follower.forget()
+            follower.count_from(results)
 
     def snapshot(self, topics: Iterable[str]) -> list[Message]:
         """Return the present state of some topics.
@@ -171,9 +177,9 @@ class LiveSubscription:
         if topic in self._seen:
             self._news.set()
 
-    def forget(self) -> None:
-        """Begin anew, with a new run."""
-        self._results = 0
+    def count_from(self, results: int) -> None:
+        """Take so many results for seen."""
+        self._results = results
 
     def __aiter__(self) -> Self:
         """Return itself."""

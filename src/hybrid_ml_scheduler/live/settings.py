@@ -35,6 +35,12 @@ class LiveSettings(BaseSettings):
         le=100_000,
         description="Newest versions of each model that retraining made and that stay, besides those that a run needs.",
     )
+    control_timeout_s: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="How long to wait for the process that leads a run which several share, when another is asked for something, in seconds.",
+    )
     training_pause_s: float = Field(10.0, ge=0, le=86_400, description="Shortest time between two trainings, in seconds.")
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from hybrid_ml_scheduler.core.errors import UnknownNameError
@@ -16,6 +17,30 @@ _NAME = re.compile(r"upload:([0-9a-f]{64})")
 def is_upload(workload: str) -> bool:
     """Whether a workload's name is one of an upload, whether or not there is such a one."""
     return workload.startswith(PREFIX)
+
+
+def keep_upload(workload: str, folder: Path, files: Path) -> None:
+    """Put an uploaded workload with the files of a run, or out of them into the data folder, wherever it is missing.
+
+    Parameters
+    ----------
+    workload : str
+        Nothing is done for one that was not uploaded.
+    folder : Path
+        The data folder.
+    files : Path
+        Files of the run.
+    """
+    found = _NAME.fullmatch(workload)
+    if found is None:
+        return
+    places = (folder / FOLDER / found.group(1), files / FOLDER / found.group(1))
+    for source, missing in (places, places[::-1]):
+        if source.is_file() and not missing.is_file():
+            missing.parent.mkdir(parents=True, exist_ok=True)
+            temporary = missing.with_name(f".{missing.name}")
+            shutil.copyfile(source, temporary)
+            temporary.replace(missing)
 
 
 def uploaded_file(workload: str, folder: Path) -> Path | None:

@@ -12,10 +12,9 @@ from starlette.responses import Response
 from hybrid_ml_scheduler.core.decision import Candidate, Explanation
 from hybrid_ml_scheduler.live.contract import RunState, RunStatus
 from hybrid_ml_scheduler.service.conditional import Tagged, tagged_response
+from hybrid_ml_scheduler.service.facts import storage_status
 from hybrid_ml_scheduler.service.resources import Resources
 from hybrid_ml_scheduler.service.schemas import LARGEST_ID, PAGE_MAX
-from hybrid_ml_scheduler.storage.drain import DrainState
-from hybrid_ml_scheduler.storage.service import SimulationDataService
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -56,17 +55,10 @@ def raw_json(content: bytes | Tagged) -> Response:
     return Response(content, media_type="application/json")
 
 
-def storage_status(storage: SimulationDataService) -> dict[str, Any]:
-    """Return how the way into the database is."""
-    drainer = storage.drainer
-    return {
-        "state": drainer.state,
-        "lag_rows": drainer.lag_rows,
-        "lag_limit_rows": drainer.lag_limit_rows,
-        "rows_per_s": drainer.rows_per_s,
-        # What a driver says about a lost connection names the server.
-        "message": None if drainer.state is DrainState.AWAY else drainer.error,
-    }
+def run_storage(resources: Resources) -> dict[str, Any]:
+    """Return how the way into the database is for the run, which another process may have."""
+    facts = resources.leader_facts()
+    return storage_status(resources.storage) if facts is None else dict(facts["storage"])
 
 
 def speed_text(speed: float | None) -> float | str:
@@ -79,6 +71,7 @@ def status_answer(resources: Resources, status: RunStatus | None = None) -> dict
     status = resources.controller.status() if status is None else status
     request = status.request
     return {
+        "role": status.role,
         "state": status.state,
         "is_running": status.state is RunState.RUNNING,
         "is_paused": status.state is RunState.PAUSED,
@@ -104,13 +97,13 @@ def status_answer(resources: Resources, status: RunStatus | None = None) -> dict
         },
         "lanes": status.lanes,
         "retraining": status.retraining,
-        "storage": storage_status(resources.storage),
+        "storage": run_storage(resources),
     }
 
 
 def status_json(resources: Resources) -> bytes:
     """Return `status_answer` as JSON; encoded anew only if something has changed, for it is asked for far more often than that."""
-    status, storage = resources.controller.status(), storage_status(resources.storage)
+    status, storage = resources.controller.status(), run_storage(resources)
     kept = resources.encoded_status
     if kept is None or kept[0] is not status or kept[1] != storage:
         kept = resources.encoded_status = (status, storage, to_json(status_answer(resources, status)))

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.service import problems
 from hybrid_ml_scheduler.service.observability.watching import install
-from hybrid_ml_scheduler.service.resources import MakeEngine, live_engine, open_resources
+from hybrid_ml_scheduler.service.resources import MakeEngine, open_resources
 from hybrid_ml_scheduler.service.routes import (
     access,
     catalogue,
@@ -43,7 +43,7 @@ _CONDITIONAL = {"history", "runs", "policies and models"}
 """Tags of operations whose answers have an ETag."""
 
 
-def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: MakeEngine = live_engine, insecure: bool = False) -> FastAPI:
+def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: MakeEngine | None = None, insecure: bool = False) -> FastAPI:
     """Put the application together; nothing is opened before it starts.
 
     Parameters
@@ -51,8 +51,8 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
     settings : ServiceSettings
     start : bool
         Whether to start a run if none was interrupted.
-    make_engine : callable
-        What builds the continuous run.
+    make_engine : callable, optional
+        What builds the continuous run; see `open_resources`.
     insecure : bool
         Whether it may be open to others than this machine.
     """

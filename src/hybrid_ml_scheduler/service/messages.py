@@ -87,7 +87,7 @@ class TasksBody(_Part):
 
     finished: list[FinishedTask] = Field(description="In an update at most 50, in a snapshot the newest 200.")
     results: int = Field(description="How many results this message stands for.")
-    total: int = Field(description="How many results there were in this run, counted since the process began it.")
+    total: int = Field(description="How many results the run has by now.")
     time_s: float
 
 

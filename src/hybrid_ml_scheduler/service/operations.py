@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from hybrid_ml_scheduler.service.answers import storage_status
+from hybrid_ml_scheduler.service.facts import storage_status
 from hybrid_ml_scheduler.service.observability.metrics import LAG_BOUNDS_S, RESPONSE_BOUNDS_S, STATEMENT_BOUNDS_S, Metrics
 from hybrid_ml_scheduler.service.observability.quantiles import Counts, quantile
 from hybrid_ml_scheduler.service.observability.state import most

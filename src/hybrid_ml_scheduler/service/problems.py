@@ -21,6 +21,7 @@ from hybrid_ml_scheduler.core.errors import (
     HmsError,
     InputError,
     JournalFullError,
+    NoLeaderError,
     NotRunningError,
     SchemaError,
     StorageBusyError,
@@ -106,7 +107,7 @@ STORAGE_CONFLICT = Kind("storage-conflict", 409, "What is stored is in use", "A 
 STORAGE_BUSY = Kind("storage-busy", 503, "The database is busy", "All its connections are in use; try again after Retry-After seconds.")
 STORAGE_AWAY = Kind("storage-away", 503, "The database is away", "The run goes on and nothing is lost; try again after Retry-After seconds.")
 DISK_FULL = Kind("disk-full", 503, "The disk is full", "The run waits, and goes on by itself when there is room.")
-NOT_LEADING = Kind("not-leading", 503, "Another process leads", "Another process has taken over the run; ask that one.")
+NOT_LEADING = Kind("not-leading", 503, "No process leads", "The process that led the run was lost, and another one takes over; try again soon.")
 DEFECT = Kind("defect", 500, "A defect of the program", "The log of the service holds the details.")
 OTHER = Kind("other", 400, "The request was refused", "The status code says why.")
 
@@ -180,6 +181,7 @@ _OF_ERROR: tuple[tuple[type[HmsError], Kind], ...] = (
     (StorageUnavailableError, STORAGE_AWAY),
     (SchemaError, STORAGE_AWAY),
     (StorageFencedError, NOT_LEADING),
+    (NoLeaderError, NOT_LEADING),
     (JournalFullError, DISK_FULL),
     (InputError, UNUSABLE_INPUT),
 )

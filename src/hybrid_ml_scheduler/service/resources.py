@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -18,11 +18,15 @@ from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailable
 from hybrid_ml_scheduler.live.contract import Controller, Feed, RunRequest, RunState, RunStatus
 from hybrid_ml_scheduler.service.cache import AnswerCache
 from hybrid_ml_scheduler.service.connections import ConnectionManager
+from hybrid_ml_scheduler.service.facts import storage_status
 from hybrid_ml_scheduler.service.observability.watching import Observability
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 from hybrid_ml_scheduler.storage.cache import Sharing
 from hybrid_ml_scheduler.storage.drain import DrainState
 from hybrid_ml_scheduler.storage.service import SimulationDataService
+
+if TYPE_CHECKING:
+    from hybrid_ml_scheduler.live.shared import SharedController
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ class Resources:
     observability : Observability
     process_id : str
         Drawn at start.
+    leader_facts : callable
+        What the process that leads the run says about itself, if that is another one.
     started_at : datetime
     """
 
@@ -58,6 +64,7 @@ class Resources:
     answers: AnswerCache
     observability: Observability
     process_id: str
+    leader_facts: Callable[[], Mapping[str, Any] | None] = lambda: None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_s: float = field(default_factory=time.monotonic)
     encoded_status: tuple[RunStatus, dict[str, Any], bytes] | None = None
@@ -120,9 +127,21 @@ def live_engine(storage: SimulationDataService, settings: ServiceSettings) -> tu
     return controller, controller.feed
 
 
+def shares_run(settings: ServiceSettings) -> bool:
+    """Whether this process may share its run with others: they need a place for who leads, and a database that is not in a data folder."""
+    return settings.redis_url is not None and settings.url.get_backend_name() == "postgresql"
+
+
+def shared_engine(storage: SimulationDataService, settings: ServiceSettings, sharing: Sharing, initial: RunRequest | None) -> SharedController:
+    """Build this process's part in a run that several share."""
+    from hybrid_ml_scheduler.live.shared import SharedController
+
+    return SharedController(storage, settings, sharing, initial=initial, facts=lambda: {"storage": storage_status(storage)})
+
+
 @asynccontextmanager
 async def open_resources(
-    settings: ServiceSettings, observability: Observability, *, start: bool, make_engine: MakeEngine = live_engine
+    settings: ServiceSettings, observability: Observability, *, start: bool, make_engine: MakeEngine | None = None
 ) -> AsyncIterator[Resources]:
     """Open storage, go on with the interrupted run or start one, and close everything in the end.
 
@@ -133,8 +152,8 @@ async def open_resources(
         Watches all of it.
     start : bool
         Whether to start a run if none was interrupted.
-    make_engine : callable
-        What builds the continuous run.
+    make_engine : callable, optional
+        What builds the continuous run; by default `live_engine`, or `shared_engine` where several processes may share it.
 
     Raises
     ------
@@ -146,7 +165,14 @@ async def open_resources(
     if storage.drainer.state is DrainState.AWAY:
         _LOG.warning("the database is away; results wait in the journal: %s", storage.drainer.error)
     async with _closing(storage, settings) as ending, Sharing(settings, observability) as sharing:
-        controller, feed = make_engine(storage, settings)
+        shared: SharedController | None = None
+        controller: Controller
+        feed: Feed
+        if make_engine is None and shares_run(settings):
+            shared = shared_engine(storage, settings, sharing, default_request(settings) if start else None)
+            controller, feed = shared, shared.feed
+        else:
+            controller, feed = (make_engine or live_engine)(storage, settings)
         process_id = secrets.token_hex(4)
         resources = Resources(
             settings=settings,
@@ -158,10 +184,12 @@ async def open_resources(
             answers=AnswerCache(storage, sharing, observability),
             observability=observability,
             process_id=process_id,
+            leader_facts=lambda: None if shared is None else shared.leader_facts,
         )
         try:
             status = await controller.recover()
-            if start and status.state is RunState.STOPPED:
+            # Processes that share a run leave that to the first that leads.
+            if start and status.state is RunState.STOPPED and status.role == "alone":
                 await controller.start(default_request(settings))
             async with observability.watching(resources):
                 yield resources

@@ -234,6 +234,7 @@ class StorageStatus(_Answer):
 class Status(_Answer):
     """Where the run stands."""
 
+    role: str = Field(description="Of the process that answers: leader (it runs the run), follower (another process does) or alone.")
     state: str = Field(description="stopped, starting, running, paused, stopping, blocked (disk full) or failed.")
     is_running: bool = Field(description="Whether tasks are being scheduled right now.")
     is_paused: bool

@@ -40,7 +40,8 @@ WAITING_MESSAGES = 1_000
 """Most messages that wait for a slow subscriber; older ones are dropped."""
 
 _PREFIX = "hms:"
-_CHANNEL = f"{_PREFIX}messages"
+_KEPT_MESSAGE_S = 3_600
+"""How long the latest message of a topic is kept for those who come later."""
 _ORIGIN_BYTES = 16
 
 _ACQUIRE = """
@@ -344,8 +345,33 @@ class Sharing:
         """Send a message to all subscribers, here and (if Redis is there) in other processes."""
         self._deliver(topic, message)
         if self.state is SharingState.CONNECTED:
-            packed = self._origin.encode() + topic.encode() + b"\0" + message
-            await self._ask(lambda client: client.publish(_CHANNEL, packed), default=None)
+            await self._ask(lambda client: client.publish(self._channel, self._packed(topic, message)), default=None)
+
+    async def publish_latest(self, topic: str, message: bytes) -> None:
+        """Send a message to other processes, and keep it for those who come later; see `latest`."""
+
+        async def send(client: Redis) -> bool:
+            async with client.pipeline(transaction=True) as pipeline:
+                pipeline.set(f"{_PREFIX}latest:{topic}", message, ex=_KEPT_MESSAGE_S)
+                pipeline.publish(self._channel, self._packed(topic, message))
+                await pipeline.execute()
+            return True
+
+        await self._ask(send, default=False)
+
+    async def latest(self, topic: str) -> bytes | None:
+        """Return what was sent last by `publish_latest`, from whichever process; None if there is nothing or Redis does not answer."""
+        found = await self._ask(lambda client: client.get(f"{_PREFIX}latest:{topic}"), default=None)
+        return found if isinstance(found, bytes) else None
+
+    def _packed(self, topic: str, message: bytes) -> bytes:
+        return self._origin.encode() + topic.encode() + b"\0" + message
+
+    @property
+    def _channel(self) -> str:
+        # The databases of one server share its channels, and nothing else.
+        number = 0 if self._client is None else self._client.connection_pool.connection_kwargs.get("db", 0)
+        return f"{_PREFIX}{number}:messages"
 
     def subscribe(self, *topics: str) -> Subscription:
         """Take part in the messages of some topics from now on; `Subscription.close` ends it."""
@@ -360,7 +386,7 @@ class Sharing:
     # Leadership.
 
     async def acquire(self, name: str, floor: int = 0) -> Lease | None:
-        """Try to become the leader.
+        """Try to become the leader. While the configured server is lost nobody can.
 
         Parameters
         ----------
@@ -372,19 +398,16 @@ class Sharing:
         Returns
         -------
         Lease or None
-            None if somebody else leads. Without Redis every process that asks gets it, and the database believes the newest.
+            None if somebody else leads, or the server does not answer. Where no server is configured the process is alone, and gets it.
         """
         if name in self._held:
             return None
         holder = secrets.token_hex(8)
-        token: int | None = None
-        if self.state is SharingState.CONNECTED:
-            keys = (f"{_PREFIX}leader:{name}", f"{_PREFIX}token:{name}")
-            answer = await self._ask(lambda client: _script(client, _ACQUIRE, keys, (holder, self._lease_ms, floor)), default=None)
-            if answer is not None:
-                token = int(answer)
-        if token is None:
+        if self.state is SharingState.ALONE:
             token = max(self._token, floor) + 1
+        else:
+            keys = (f"{_PREFIX}leader:{name}", f"{_PREFIX}token:{name}")
+            token = int(await self._ask(lambda client: _script(client, _ACQUIRE, keys, (holder, self._lease_ms, floor)), default=0) or 0)
         if token == 0:
             return None
         self._token = max(self._token, token)
@@ -440,7 +463,7 @@ class Sharing:
                 async with asyncio.timeout(self.settings.redis_timeout_s * 2):
                     await client.ping()
                     messages = client.pubsub(ignore_subscribe_messages=True)
-                    await messages.subscribe(_CHANNEL)
+                    await messages.subscribe(self._channel)
                     for group in list(self._stale):
                         await client.delete(f"{_PREFIX}cache:{group}")
                         self._stale.discard(group)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_ml_scheduler.core.errors import (
     HmsError,
     JournalError,
+    SchemaError,
     StorageBusyError,
     StorageConflictError,
     StorageError,
@@ -39,6 +40,7 @@ from hybrid_ml_scheduler.storage.repositories import (
     MetricsRepository,
     ProgressRepository,
     Run,
+    RunFileRepository,
     RunRepository,
     SchedulerResultRepository,
     StateRepository,
@@ -83,6 +85,8 @@ class _Way:
     pending: Pending
     saved_revision: int
     described: dict[str, Any]
+    journal_ids: dict[Stream, str]
+    files: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Drainer:
         """Rows that this process has brought into the database."""
         self.listeners: list[Callable[[int], Awaitable[None]]] = []
         """Called with a run's number after its rows have been committed; they must not raise."""
+        self.prepare: Callable[[], Awaitable[None]] | None = None
+        """What must be done once before anything is written, if it could not be when the storage was opened."""
         self._ways: dict[int, _Way] = {}
         self._drained: dict[tuple[int, Stream], int] = {}
         self._noted: dict[int, dict[Stream, int]] = {}
@@ -214,6 +220,50 @@ class Drainer:
         expected = self._expected.get(run_id)
         for _ in range(min(traces, len(expected or ()))):
             self._expected[run_id].popleft()
+
+    async def ready(self) -> None:
+        """Make sure that the tables are those of this version, if that has not been possible before.
+
+        Raises
+        ------
+        SchemaError, StorageUnavailableError, StorageBusyError
+        """
+        if self.prepare is not None:
+            await self.prepare()
+            self.prepare = None
+
+    async def settle(self, run_id: int) -> bool:
+        """Bring everything that is known about a run by now into the database: what others must find there, should this process die.
+
+        Returns
+        -------
+        bool
+            Whether it is there; False while the database is away.
+
+        Raises
+        ------
+        StorageFencedError
+            If somebody else leads the run.
+        JournalError
+            If the journal cannot be read.
+        """
+        ends, revision = self.journals.positions(run_id), self.journals.state_revision(run_id)
+        before: _Way | None = None
+        while True:
+            try:
+                await self.ready()
+                await self.drain_run(run_id)
+            except (StorageUnavailableError, StorageBusyError, SchemaError):
+                return False
+            way = self._ways.get(run_id)
+            if way is None:
+                return False
+            # The description goes with every batch, and a state behind its rows.
+            if way.saved_revision >= revision and all(way.positions[stream].seq >= end for stream, end in ends.items()):
+                return True
+            if way is before:
+                return False
+            before = way
 
     def touch(self, run_id: int) -> None:
         """Say that something about a run has changed that is not a row."""
@@ -334,6 +384,7 @@ class Drainer:
         StorageError
             If the database or the journal fails; nothing of that batch was written.
         """
+        await self.ready()
         total = 0
         problem: StorageError | None = None
         blocked = False
@@ -383,11 +434,13 @@ class Drainer:
         way = self._ways.get(run_id)
         if way is None:
             way = await self._find_way(run_id)
-        description = self.journals.description(run_id)
         started_s = time.monotonic()
         state = await asyncio.to_thread(self._state_to_save, run_id, way)
         batch = await asyncio.to_thread(self._read, run_id, way)
-        if not batch.rows and state is None and description == way.described:
+        # Looked at behind the rows: what changed a run was described before it left any, so no row is there without what explains it.
+        description = self.journals.description(run_id)
+        files = await asyncio.to_thread(self._files_to_save, run_id, way)
+        if not batch.rows and state is None and not files and description == way.described:
             self._remember(run_id, way)
             self._ways[run_id] = way
             return 0
@@ -395,7 +448,7 @@ class Drainer:
         observer = self.database.observer
         places = self._arriving(run_id, batch.behind)
         with observer.span_of("write", places, {"hms.run_id": run_id, "hms.rows": batch.rows}):
-            next_way = await self._write(run_id, way, batch, state, description, found, pending, skip_repeats=skip_repeats)
+            next_way = await self._write(run_id, way, batch, state, description, files, found, pending, skip_repeats=skip_repeats)
         self._arrived(run_id, len(places))
         self._ways[run_id] = next_way
         self._remember(run_id, next_way)
@@ -414,6 +467,7 @@ class Drainer:
         batch: _Batch,
         state: SavedState | None,
         description: dict[str, Any],
+        files: dict[str, bytes],
         found: dict[Key, Totals],
         pending: Pending,
         *,
@@ -438,7 +492,16 @@ class Drainer:
             await MetricsRepository(session, dialect).add(run_id, self.settings.metrics_window_s, found)
             if state is not None:
                 await StateRepository(session, dialect).save(run_id, state.revision, state.state, state.positions, state.checkpoint)
-            next_way = _Way(batch.behind, repeats, pending, way.saved_revision if state is None else state.revision, description)
+            await RunFileRepository(session, dialect).save(run_id, files)
+            next_way = _Way(
+                batch.behind,
+                repeats,
+                pending,
+                way.saved_revision if state is None else state.revision,
+                description,
+                dict.fromkeys(Stream, self.journals.journal_id),
+                way.files | set(files),
+            )
             await ProgressRepository(session, dialect).save(self._rows_of(run_id, next_way))
         return next_way
 
@@ -459,6 +522,10 @@ class Drainer:
         if state is None or state.revision <= way.saved_revision:
             return None
         return state if all(way.positions[stream].seq >= seq for stream, seq in state.positions.items()) else None
+
+    def _files_to_save(self, run_id: int, way: _Way) -> dict[str, bytes]:
+        folder = self.journals.files_folder(run_id)
+        return {name: (folder / name).read_bytes() for name in self.journals.files(run_id) if name not in way.files}
 
     def _read(self, run_id: int, way: _Way) -> _Batch:
         journal = self.journals.opened(run_id)
@@ -500,6 +567,7 @@ class Drainer:
             progress = await ProgressRepository(session, self.database.dialect).of_run(run_id)
             saved = await StateRepository(session, self.database.dialect).get(run_id)
             saved_revision = 0 if saved is None else saved.revision
+            files = await RunFileRepository(session, self.database.dialect).names(run_id)
             results = progress.get(Stream.RESULTS)
             pending = Pending()
             if results is not None and results.pending_from < results.next_seq:
@@ -523,7 +591,8 @@ class Drainer:
                     f"{self.journals.run_folder(run_id)}: the journal's {stream} end with row {end - 1}, but the database has rows up to "
                     f"{positions[stream].seq - 1}; expected it to be ahead (is it another one, or an old copy?)"
                 )
-        return _Way(positions, repeats, pending, saved_revision, {})
+        journal_ids = {stream: self.journals.journal_id if (row := progress.get(stream)) is None else row.journal_id for stream in Stream}
+        return _Way(positions, repeats, pending, saved_revision, {}, journal_ids, files)
 
     async def _waiting(self, repository: SchedulerResultRepository, run_id: int, from_seq: int, until_seq: int) -> Pending:
         """Find the results again that wait for others of their task."""
@@ -542,6 +611,9 @@ class Drainer:
         progress = await ProgressRepository(session, self.database.dialect).of_run(run_id, lock=True)
         for stream, position in way.positions.items():
             row = progress.get(stream)
+            if row is not None and row.journal_id != way.journal_ids[stream]:
+                self._ways.pop(run_id, None)
+                raise StorageFencedError(f"run {run_id} has been continued from another data folder; expected to be the one that leads it")
             # It may have lost the very first one.
             reached = self.journals.begin(run_id, stream).seq if row is None else row.next_seq
             if reached != position.seq:

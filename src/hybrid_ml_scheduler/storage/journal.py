@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -29,6 +30,7 @@ from hybrid_ml_scheduler.storage.settings import Fsync, StorageSettings
 
 RUN_FILE = "run.json"
 STATE_FILES = ("state.hms", "state.old.hms")
+FILES_FOLDER = "files"
 JOURNAL_FILE = "journal.json"
 DRAINED_FILE = "drained.json"
 KEPT_FILE = "kept-{:09d}.hms"
@@ -38,6 +40,7 @@ LOCK_FILE = "lock"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LARGEST_STATE = 1 << 30
+_FILE_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,10 +267,11 @@ class Journal:
             return saved
 
     def rows_since(self, positions: Mapping[Stream, int]) -> Iterator[Chunk]:
-        """Read the rows that were added after a state was saved."""
+        """Read the rows that were added after a state was saved, as far as they are in this journal: another may have the first of them."""
         until = self.positions()
         for stream in Stream:
-            start = positions.get(stream, 0)
+            files = segments(self.folder, stream)
+            start = max(positions.get(stream, 0), files[0].first_seq if files else 0)
             if start < until[stream]:
                 for chunk, _ in read(self.folder, stream, locate(self.folder, stream, start), until[stream]):
                     yield chunk
@@ -474,6 +478,39 @@ class JournalStore:
     def kept_state(self, run_id: int, revision: int) -> SavedState | None:
         """Return an earlier state that is kept; None if it is gone."""
         return read_kept(self.run_folder(run_id), run_id, revision)
+
+    def adopt_state(self, saved: SavedState) -> None:
+        """Keep a state that was saved elsewhere, unless there is a newer one here: its numbers count on from there."""
+        if saved.revision > self.state_revision(saved.run_id):
+            write_state(self.run_folder(saved.run_id), saved, durable=True)
+
+    def files_folder(self, run_id: int) -> Path:
+        """Return the folder of the files that a run needs besides its rows and states. What begins with a dot in it is not whole yet."""
+        return self.run_folder(run_id) / FILES_FOLDER
+
+    def files(self, run_id: int) -> list[str]:
+        """Return the names of these files, sorted."""
+        folder = self.files_folder(run_id)
+        names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+
+    def add_file(self, run_id: int, name: str, content: bytes) -> None:
+        """Write one of these files, whole or not at all.
+
+        Raises
+        ------
+        JournalError
+            If the name leads anywhere else, or the disk fails.
+        """
+        parts = name.split("/")
+        if not all(_FILE_PART.fullmatch(part) for part in parts):
+            raise JournalError(f"run {run_id} has a file called {name!r}; expected names of letters, digits, '_', '-' and '.'")
+        path = self.files_folder(run_id).joinpath(*parts)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, content, durable=True)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot be written ({error.strerror or error}); expected a disk that works and has room") from error
 
     def state_revision(self, run_id: int) -> int:
         """Return the number of the newest state, 0 if none was saved."""

@@ -27,8 +27,10 @@ from hybrid_ml_scheduler.storage.schema import (
     TOTAL_WINDOW,
     Base,
     JournalProgressRow,
+    LeadershipRow,
     MetricsRow,
     ModelRow,
+    RunFileRow,
     RunRow,
     SimulationStateRow,
     TaskRow,
@@ -36,6 +38,10 @@ from hybrid_ml_scheduler.storage.schema import (
 
 if TYPE_CHECKING:
     import polars as pl
+
+UNFINISHED = ("running", "paused")
+"""States of a run that somebody has to go on with."""
+_LEADERSHIP = "runs"
 
 MAX_PAGE = 10_000
 """Most rows in one page."""
@@ -207,6 +213,7 @@ class RunRepository(Repository):
         StorageFencedError
             If somebody with a larger one does.
         """
+        await self.hold(token)
         if not await self.fence(run_id, token):
             raise StorageFencedError(f"run {run_id} has a newer leader than number {token}; expected to be the newest")
 
@@ -216,9 +223,40 @@ class RunRepository(Repository):
         done = await self.session.execute(query)
         return isinstance(done, CursorResult) and done.rowcount == 1
 
+    async def hold(self, token: int) -> None:
+        """Make sure that this token is the largest ever seen, and that none takes its place until the transaction ends.
+
+        Raises
+        ------
+        StorageFencedError
+            If there is a larger one.
+        """
+        table = _table_of(LeadershipRow)
+        insert = self.dialect.insert(table).values(name=_LEADERSHIP, token=token, taken_at=datetime.now(UTC))
+        # One row for all runs: a leader that was shut out can no more begin another run than go on with the one it had.
+        taken = insert.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"token": insert.excluded.token, "taken_at": insert.excluded.taken_at},
+            where=table.c.token <= insert.excluded.token,
+        )
+        done = await self.session.execute(taken)
+        if not (isinstance(done, CursorResult) and done.rowcount == 1):
+            raise StorageFencedError(f"there is a newer leader than number {token}; expected to be the newest")
+
     async def highest_fence(self) -> int:
         """Return the largest token ever seen."""
-        return int(await self.session.scalar(select(func.coalesce(func.max(RunRow.fence), 0))) or 0)
+        runs = await self.session.scalar(select(func.coalesce(func.max(RunRow.fence), 0)))
+        leaders = await self.session.scalar(select(func.coalesce(func.max(LeadershipRow.token), 0)))
+        return max(int(runs or 0), int(leaders or 0))
+
+    async def unfinished(self) -> list[Run]:
+        """Return the runs that somebody has to go on with, newest first."""
+        query = select(RunRow).where(RunRow.state.in_(UNFINISHED)).order_by(RunRow.id.desc())
+        return [_run(row) for row in (await self.session.scalars(query)).all()]
+
+    async def known(self, run_ids: Iterable[int]) -> set[int]:
+        """Return which of these runs there are."""
+        return set((await self.session.scalars(select(RunRow.id).where(RunRow.id.in_(list(run_ids))))).all())
 
 
 class StreamRepository(Repository):
@@ -498,6 +536,24 @@ class ModelRepository(Repository):
         if before is not None:
             query = query.where(ModelRow.id < before)
         return list((await self.session.scalars(query)).all())
+
+
+class RunFileRepository(Repository):
+    """The table ``run_files``."""
+
+    async def names(self, run_id: int) -> set[str]:
+        """Return the names of a run's files."""
+        return set((await self.session.scalars(select(RunFileRow.name).where(RunFileRow.run_id == run_id))).all())
+
+    async def of_run(self, run_id: int) -> dict[str, bytes]:
+        """Return a run's files by their names."""
+        query = select(RunFileRow.name, RunFileRow.content).where(RunFileRow.run_id == run_id)
+        return {row.name: row.content for row in (await self.session.execute(query)).all()}
+
+    async def save(self, run_id: int, files: Mapping[str, bytes]) -> None:
+        """Insert files, or replace those of the same name."""
+        rows = [{"run_id": run_id, "name": name, "content": content, "saved_at": datetime.now(UTC)} for name, content in files.items()]
+        await self.upsert(_table_of(RunFileRow), rows)
 
 
 class ProgressRepository(Repository):

@@ -309,6 +309,27 @@ class AuditRow(Base):
     note: Mapped[str | None]
 
 
+class LeadershipRow(Base):
+    """Who runs the runs of this database, by the largest token that was ever taken: what decides whose transactions count."""
+
+    __tablename__ = "leadership"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[int]
+    taken_at: Mapped[datetime]
+
+
+class RunFileRow(Base):
+    """A file that a run needs besides its checkpoint, such as a model that it made: whoever goes on with it may have another data folder."""
+
+    __tablename__ = "run_files"
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes]
+    saved_at: Mapped[datetime]
+
+
 def _table(row: type[Base]) -> Table:
     table = row.__table__
     if not isinstance(table, Table):  # pragma: no cover - every class above has one

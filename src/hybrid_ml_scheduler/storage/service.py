@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,6 +39,7 @@ from hybrid_ml_scheduler.storage.repositories import (
     TrainingDataRepository,
 )
 from hybrid_ml_scheduler.storage.settings import StorageSettings
+from hybrid_ml_scheduler.storage.takeover import take_over
 
 if TYPE_CHECKING:
     import polars as pl
@@ -216,13 +218,19 @@ class JournalSink(ResultSink):
         return self.journal.positions()
 
     async def rows_since(self, positions: Mapping[Stream, int]) -> dict[Stream, Columns]:
-        """Return the rows that were kept after a checkpoint was taken."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._rows_since, positions)
+        """Return the rows that were kept after a checkpoint was taken; those before this journal's first come from the database."""
+        frames: dict[Stream, list[pl.DataFrame]] = {}
+        run_id = self.journal.run_id
+        for stream, first_seq in self.drainer.journals.first_seqs(run_id).items():
+            if positions.get(stream, 0) < first_seq:
+                async with self.drainer.database.read() as session:
+                    repository = REPOSITORIES[stream](session, self.drainer.database.dialect)
+                    frames[stream] = [await repository.range(run_id, positions.get(stream, 0), first_seq)]
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._rows_since, positions, frames)
 
-    def _rows_since(self, positions: Mapping[Stream, int]) -> dict[Stream, Columns]:
+    def _rows_since(self, positions: Mapping[Stream, int], frames: dict[Stream, list[pl.DataFrame]]) -> dict[Stream, Columns]:
         import polars as pl
 
-        frames: dict[Stream, list[pl.DataFrame]] = {}
         for chunk in self.journal.rows_since(positions):
             frames.setdefault(chunk.stream, []).append(chunk.frame)
         return {stream: to_columns(pl.concat(parts)) for stream, parts in frames.items()}
@@ -263,6 +271,8 @@ class SimulationDataService(TrainingSource):
         self.database = Database(settings, observer)
         self.journals = JournalStore(settings)
         self.drainer = Drainer(self.database, self.journals)
+        self.token: int | None = None
+        """That of the leader, if this process runs the runs of a database that it shares with others; see `take_over`."""
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def __aenter__(self) -> Self:
@@ -290,12 +300,18 @@ class SimulationDataService(TrainingSource):
             If the database answers, and its tables are not this version's.
         """
         self.journals.lock()
-        try:
+
+        async def prepare() -> None:
             if upgrade:
                 await self.database.upgrade()
             await self.database.check_schema()
+
+        try:
+            await prepare()
         except (StorageUnavailableError, StorageBusyError) as error:
             self.drainer.state, self.drainer.error, self.drainer.away_since_s = DrainState.AWAY, str(error), time.monotonic()
+            # As soon as it answers, and before anything is written.
+            self.drainer.prepare = prepare
         except BaseException:
             self.journals.close()
             raise
@@ -332,7 +348,59 @@ class SimulationDataService(TrainingSource):
 
     def begin_run(self, run: Run) -> JournalSink:
         """Begin a run; its row reaches the database with its first rows."""
+        if self.token is not None:
+            self.drainer.lead(run.id, self.token)
         return JournalSink(self.journals.create(run.id, run.to_dict()), self.drainer, self._executor)
+
+    async def take_over(self, token: int) -> Run | None:
+        """Become the leader: from now on this process runs what several share, and no transaction of an earlier leader counts.
+
+        Parameters
+        ----------
+        token : int
+            See `hybrid_ml_scheduler.storage.cache.Lease`.
+
+        Returns
+        -------
+        Run or None
+            What somebody has to go on with, with its journal, newest state and files in this data folder.
+
+        Raises
+        ------
+        StorageFencedError
+            If there is a newer leader.
+        StorageUnavailableError, StorageBusyError, SchemaError
+            If the database does not answer: it is where leaders are told apart.
+        """
+        run = await take_over(self.database, self.journals, self.drainer, token)
+        self.token = token
+        return run
+
+    async def leads(self) -> bool:
+        """Ask the database whether no newer leader has taken the place of this one.
+
+        Raises
+        ------
+        StorageUnavailableError, StorageBusyError
+            If it does not answer.
+        """
+        return self.token is not None and await self.highest_fence() <= self.token
+
+    def let_go(self, run_id: int) -> None:
+        """Write no more into the journal of a run that somebody else goes on with."""
+        self.journals.close_run(run_id)
+
+    def step_down(self) -> None:
+        """Be the leader no longer. What of its journal has not reached the database by then does so only if nobody has taken over."""
+        self.token = None
+
+    async def settle(self, run_id: int) -> bool:
+        """Bring what is known about a run into the database now; see `Drainer.settle`."""
+        return await self.drainer.settle(run_id)
+
+    def files_folder(self, run_id: int) -> Path:
+        """Return the folder of files that a run needs besides its checkpoint; whoever takes over finds them in theirs."""
+        return self.journals.files_folder(run_id)
 
     async def continue_run(self, run_id: int) -> JournalSink:
         """Go on with a run: with its journal, or, if another machine has that, behind what the database holds.
@@ -535,6 +603,8 @@ class SimulationDataService(TrainingSource):
             Its number.
         """
         async with self.database.write() as session:
+            if self.token is not None:
+                await RunRepository(session, self.database.dialect).hold(self.token)
             entry = {"details": {}, **values, "name": name, "state": state, "rows": rows, "source": source}
             return await ModelRepository(session, self.database.dialect).add(entry)
 
@@ -556,6 +626,8 @@ class SimulationDataService(TrainingSource):
             Versions that stay in use.
         """
         async with self.database.write() as session:
+            if self.token is not None:
+                await RunRepository(session, self.database.dialect).hold(self.token)
             await ModelRepository(session, self.database.dialect).retire(name=name, run_id=run_id, but=but)
 
     async def models(self, run_id: int | None = None, limit: int = 50, before: int | None = None) -> list[ModelRow]:

@@ -59,7 +59,9 @@ class StorageSettings(BaseSettings):
 
     data_dir: OptionalPath = Field(None, description="Folder for the embedded database, the journal and models.")
     database_url: OptionalSecret = Field(None, description=f"Database: {_DATABASE_FORM}. Empty: SQLite in the data folder.")
-    redis_url: OptionalSecret = Field(None, description=f"Cache and publish/subscribe between processes: {_REDIS_FORM}. Empty: in this process.")
+    redis_url: OptionalSecret = Field(
+        None, description=f"Cache, messages and leader's place of several processes: {_REDIS_FORM}. Empty: in this process."
+    )
 
     pool_size: int = Field(5, ge=1, le=1_000, description="Database connections for reading that are kept open.")
     pool_overflow: int = Field(5, ge=0, le=1_000, description="Further ones at busy times.")

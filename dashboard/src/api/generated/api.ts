@@ -2643,6 +2643,11 @@ export interface components {
             readonly message: string | null;
             readonly request: components["schemas"]["RunRequestAnswer"] | null;
             readonly retraining: components["schemas"]["Retraining"];
+            /**
+             * Role
+             * @description Of the process that answers: leader (it runs the run), follower (another process does) or alone.
+             */
+            readonly role: string;
             /** Run Id */
             readonly run_id: number | null;
             /**

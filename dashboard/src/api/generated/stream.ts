@@ -671,7 +671,7 @@ export interface components {
             readonly time_s: number;
             /**
              * Total
-             * @description How many results there were in this run, counted since the process began it.
+             * @description How many results the run has by now.
              */
             readonly total: number;
         };

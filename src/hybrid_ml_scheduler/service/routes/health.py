@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hybrid_ml_scheduler import __version__
-from hybrid_ml_scheduler.service.answers import json_response, storage_status
+from hybrid_ml_scheduler.service.answers import json_response
+from hybrid_ml_scheduler.service.facts import storage_status
 from hybrid_ml_scheduler.service.problems import STORAGE_AWAY
 from hybrid_ml_scheduler.service.resources import Found, Resources
 from hybrid_ml_scheduler.service.schemas import Alive, Health, Info
