@@ -159,6 +159,13 @@ async def test_what_must_stay_as_it_is(headers: dict[str, str]) -> None:
         assert int(answer.headers["content-length"]) > 90_000
 
 
+async def test_caches_on_the_way_are_told_that_there_are_two_forms() -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(_application()), base_url="http://test") as client:
+        for coding in ("identity", "gzip"):
+            answer = await client.get("/", params={"vary": "Origin"}, headers={"accept-encoding": coding})
+            assert answer.headers["vary"] == "Origin, Accept-Encoding"
+
+
 async def test_a_strong_tag_becomes_a_weak_one() -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(_application()), base_url="http://test") as client:
         assert (await client.get("/", params={"etag": '"abc"'})).headers["etag"] == 'W/"abc"'
