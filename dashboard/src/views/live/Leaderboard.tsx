@@ -11,7 +11,7 @@ import { format, known, relative, signed, whole } from "../../lib/format";
 import { HELP, METRICS, type MetricKey } from "../../lib/metrics";
 import { policyColor } from "../../lib/palette";
 import { useParam } from "../../lib/router";
-import { isActive, present, useLive } from "../../store/live";
+import { isActive, present, useBeat, useLive } from "../../store/live";
 import type { Lane } from "../../store/messages";
 
 type Paired = Schemas["PairedMetricAnswer"];
@@ -58,17 +58,17 @@ function Bar({ share, label }: { readonly share: number | null; readonly label: 
 }
 
 export function Leaderboard(): ReactNode {
-  const beats = useLive((found) => found.beats);
+  const beat = useBeat(2);
   const runId = useLive((found) => found.run?.run_id ?? null);
   const active = useLive((found) => isActive(found.run?.state));
   const stale = useLive((found) => found.stale);
   const [metricText, setMetric] = useParam("metric", "response");
   const metric: MetricKey = metricText in METRICS ? (metricText as MetricKey) : "response";
-  const lanes = useMemo(() => present().lanes?.lanes ?? [], [beats]);
+  const lanes = useMemo(() => present().lanes?.lanes ?? [], [beat]);
   const policies = lanes.map((lane) => lane.policy);
   const usual = policies.includes("oracle") || !policies[0] ? "oracle" : policies[0];
   const [against, setAgainst] = useParam("against", usual);
-  const every = active ? 2 : undefined;
+  const every = active ? 4 : undefined;
   const differences = useRead(
     "/api/v1/runs/{run_id}/differences",
     runId === null || !lanes.length ? null : { path: { run_id: runId }, query: { reference: against } },

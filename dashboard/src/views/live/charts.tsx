@@ -9,7 +9,7 @@ import { HELP, METRICS } from "../../lib/metrics";
 import { comparePolicies, policyStyle } from "../../lib/palette";
 import { useParam } from "../../lib/router";
 import { color } from "../../lib/theme";
-import { newest, samples, useLive, usePolicies, whole } from "../../store/live";
+import { newest, samples, useBeat, useLive, usePolicies, whole } from "../../store/live";
 import type { TrailMetric } from "../../store/trail";
 
 const RACES: Readonly<Record<string, { metric: TrailMetric; label: string; unit: Unit; help: string }>> = {
@@ -32,8 +32,8 @@ function smoothed(x: readonly number[], series: readonly Series[]): { x: readonl
   return { x: ends.map((end) => x[end - 1] ?? 0), series: series.map((line) => ({ ...line, values: ends.map((end) => mean(line.values, end)) })) };
 }
 
-function useTrailSeries(metric: TrailMetric, span: string): { x: readonly number[]; series: readonly Series[] } {
-  const beats = useLive((found) => found.beats);
+function useTrailSeries(metric: TrailMetric, span: string, phase: 1 | 2 | 3): { x: readonly number[]; series: readonly Series[] } {
+  const beat = useBeat(phase);
   return useMemo(() => {
     const trail = span === "newest" ? newest : whole;
     const series = [...trail.values.entries()]
@@ -42,7 +42,7 @@ function useTrailSeries(metric: TrailMetric, span: string): { x: readonly number
       .map(([policy, columns]) => ({ label: policy, variable: policyStyle(policy).variable, dash: policyStyle(policy).dash, values: columns[metric] }));
     // Columns are changed in place; a new array tells the chart that they have.
     return { x: [...trail.time_s], series };
-  }, [beats, metric, span]);
+  }, [beat, metric, span]);
 }
 
 const SPANS = [
@@ -55,7 +55,7 @@ export function Race(): ReactNode {
   const [span, setSpan] = useParam("span", "whole");
   const stale = useLive((found) => found.stale);
   const race = RACES[kind] ?? RACES["mean"]!;
-  const { x, series } = useTrailSeries(race.metric, span);
+  const { x, series } = useTrailSeries(race.metric, span, 1);
   return (
     <Panel
       title="Race"
@@ -81,7 +81,7 @@ export function Race(): ReactNode {
 export function Queues(): ReactNode {
   const [span] = useParam("span", "whole");
   const stale = useLive((found) => found.stale);
-  const found = useTrailSeries("queue_length", span);
+  const found = useTrailSeries("queue_length", span, 2);
   const { x, series } = useMemo(() => smoothed(found.x, found.series), [found]);
   return (
     <Panel title="Queue length" className="w4" help={`${HELP.queue} Lines are means over up to ${STRETCHES} stretches of the time shown; the axis is compressed like a logarithm, with 0.`} stale={stale}>
@@ -94,7 +94,7 @@ export function Utilisation(): ReactNode {
   const [device, setDevice] = useParam("device", "gpu");
   const [span] = useParam("span", "whole");
   const stale = useLive((found) => found.stale);
-  const found = useTrailSeries(device === "cpu" ? "utilization_cpu" : "utilization_gpu", span);
+  const found = useTrailSeries(device === "cpu" ? "utilization_cpu" : "utilization_gpu", span, 3);
   const { x, series } = useMemo(() => smoothed(found.x, found.series), [found]);
   return (
     <Panel
@@ -133,7 +133,7 @@ const MARGIN = { left: 34, right: 8, top: 8, bottom: 24 };
 const POINT = 2.2;
 
 export function TaskStream(): ReactNode {
-  const beats = useLive((found) => found.beats);
+  const beat = useBeat(0);
   const stale = useLive((found) => found.stale);
   const policies = usePolicies();
   const [policy, setPolicy] = useParam("stream", "all");
@@ -148,8 +148,8 @@ export function TaskStream(): ReactNode {
       found.push({ size, intensity, where: fraction <= 0 ? "cpu" : fraction >= 1 ? "gpu" : "both" });
     }
     return found;
-    // Samples are changed in place: `beats` says when.
-  }, [beats, policy]);
+    // Samples are changed in place: `beat` says when.
+  }, [beat, policy]);
 
   const counts = WHERE.map(({ key }) => points.filter((point) => point.where === key).length);
   const draw = useCallback(

@@ -18,12 +18,11 @@ function detail(event: ModelEvent, name: string): string | number | null {
 
 export function Facts(): ReactNode {
   const run = useLive((found) => found.run);
-  const beats = useLive((found) => found.beats);
   const throughput = useLive((found) => found.throughput, (first, second) => first === second || (known(first) && known(second) && Math.abs(first - second) < 0.005 * first));
   const storage = useLive((found) => found.storage);
   const learning = useLive((found) => found.learning ?? found.run?.retraining ?? null);
-  const lanes = useLive((found) => found.lanes, (first, second) => first?.time_s === second?.time_s || beats < 0);
-  const saturated = lanes?.lanes.filter((lane) => lane.state === "saturated").length ?? 0;
+  const lanes = useLive((found) => found.lanes?.lanes.length ?? null);
+  const saturated = useLive((found) => found.lanes?.lanes.filter((lane) => lane.state === "saturated").length ?? 0);
   return (
     <Panel title="Run" className="run-panel">
       <Stats>
@@ -34,7 +33,7 @@ export function Facts(): ReactNode {
         <Stat label="Storage lag" help={HELP.lag} value={storage?.lag_rows} unit="count" note={storage ? `rows of ${format((storage.rows["results"] ?? 0) + (storage.rows["tasks"] ?? 0) + (storage.rows["training"] ?? 0), "count")}` : "rows"} />
         <Stat
           label="Lanes"
-          text={lanes ? whole(lanes.lanes.length) : UNKNOWN}
+          text={lanes === null ? UNKNOWN : whole(lanes)}
           note={saturated ? `${saturated} saturated: refuse tasks` : "none saturated"}
           {...(saturated ? { tone: "warn" as const } : {})}
         />
