@@ -1,6 +1,6 @@
 /** A canvas that knows its size, the screen's density and the theme; what is drawn comes from the caller. */
 import { useLayoutEffect, useRef, type CanvasHTMLAttributes, type ReactNode } from "react";
-import { useColors } from "../lib/theme";
+import { color, useColors } from "../lib/theme";
 import { savePng, type Key } from "./png";
 import { SaveButton } from "./SaveButton";
 
@@ -57,6 +57,6 @@ export function CanvasChart({ title, summary, height, draw, keys = [], tools = t
 }
 
 /** Text of the page's own font on a canvas. */
-export function canvasFont(size = 11, weight = 400): string {
+export function canvasFont(size = Number.parseFloat(color("--text-xs")) || 11, weight = 400): string {
   return `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
 }

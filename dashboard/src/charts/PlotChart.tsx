@@ -4,6 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { decadeText, format, tickText, TIME_STEPS_S, UNKNOWN, type Unit } from "../lib/format";
 import { color, useColors } from "../lib/theme";
+import { canvasFont } from "./CanvasChart";
 import { savePng } from "./png";
 import { SaveButton } from "./SaveButton";
 
@@ -38,7 +39,6 @@ interface Props {
   readonly highlight?: string | null;
 }
 
-const AXIS_FONT = 11;
 
 /** 0 and powers of ten, on both sides of it. */
 function marks(low: number, high: number, from: number): number[] {
@@ -61,7 +61,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
   useLayoutEffect(() => {
     const box = host.current;
     if (!box) return;
-    const font = `${AXIS_FONT}px ${getComputedStyle(document.body).fontFamily}`;
+    const font = canvasFont();
     const axis = { stroke: color("--muted"), font, grid: { stroke: color("--grid"), width: 1 }, ticks: { show: false } };
     const chart = new uPlot(
       {

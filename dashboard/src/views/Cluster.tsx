@@ -292,6 +292,10 @@ export default function Cluster(): ReactNode {
                   <ErrorBlock error={filmed.error} />
                 ) : !filmed.loaded ? (
                   <StateBlock kind="loading" title="Loading" />
+                ) : !live && !filmed.film.bars.length ? (
+                  <StateBlock kind="empty" title="Nothing is stored here">
+                    {policy} has finished no task of run {run}{fromText === "0" ? "" : ` from task ${fromText} on`}.
+                  </StateBlock>
                 ) : (
                   <>
                     <Gantt title={`Devices under ${policy}`} filmed={filmed} camera={camera} now={nowShown} selected={task} onSelect={onSelect} onMoved={onMoved} />
