@@ -40,7 +40,7 @@ describe("numbers", () => {
   });
 
   it("on axes have no zeros that say nothing, and large differences are factors", () => {
-    expect([300, 0.5, 60, 90, 0].map((value) => tickText(value, "s").replace(/\s/, " "))).toEqual(["5 min", "500 ms", "60 s", "90 s", "0 s"]);
+    expect([300, 0.5, 60, 90, 0].map((value) => tickText(value, "s").replace(/\s/, " "))).toEqual(["5 min", "500 ms", "1 min", "90 s", "0 s"]);
     expect(tickText(1000, "count")).toBe("1\u202f000");
     expect(tickText(0.25, "share").replace(/\s/, " ")).toBe("25 %");
     expect(relative(0.5, 2).replace(/\s/, " ")).toBe("+25.0 %");
