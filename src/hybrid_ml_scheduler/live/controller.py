@@ -613,13 +613,14 @@ class LiveController:
             done.set_exception(error)
         else:
             await self._describe(live, policies=tuple(live.group.lanes))
-            self._report(live)
-            self._count(live, batch)
             try:
+                # Before anything of it is shown: whoever takes over must make the same rows.
                 await self._settle(live.record.id)
             except StorageFencedError as error:
                 done.set_exception(error)
             else:
+                self._report(live)
+                self._count(live, batch)
                 done.set_result(None)
         live.commands.popleft()
 
