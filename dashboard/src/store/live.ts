@@ -23,7 +23,7 @@ export interface LiveView extends LiveState {
 
 const BEAT_MS = 125;
 const BEATS = 4;
-const SAMPLES = 3_000;
+const SAMPLES = 1_200;
 const THROUGHPUT_OVER_MS = 5_000;
 
 let view: LiveView = { ...NOTHING, link: "connecting", linkSince: Date.now(), stale: true, throughput: null, ticks: 0, beats: 0 };
@@ -31,8 +31,8 @@ const listeners = new Set<() => void>();
 let due = false;
 
 /** The whole run, and the newest points. */
-export const whole = new Trail(512);
-export const newest = new Window(300);
+export const whole = new Trail(320);
+export const newest = new Window(240);
 /** Finished tasks as they came, newest last. */
 export const samples: FinishedTask[] = [];
 let progress: [wall_ms: number, processed: number][] = [];
