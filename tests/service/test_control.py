@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageFencedError, StorageUnavailableError
-from hybrid_ml_scheduler.live.contract import CONTRACT_POLICIES, RunState
-from hybrid_ml_scheduler.service.schemas import Status
+from hybrid_ml_scheduler.live.contract import CONTRACT_POLICIES, RunRequest, RunState
+from hybrid_ml_scheduler.service.schemas import StartRequest, Status
 from service_fixtures import Running, problem, running, settings_in
 from service_stand_in import DISK_FULL
 
@@ -129,6 +129,13 @@ async def test_a_body_that_is_too_long_is_refused_with_and_without_its_length(se
 async def test_what_is_no_workload_is_said_in_one_line(service: Running) -> None:
     answer = await service.client.post("/api/start", json={"workload": "no such"})
     assert problem(answer, 422, "unusable-input")["detail"] == "there is no workload 'no such'; expected steady"
+
+
+@pytest.mark.parametrize(
+    ("body", "load"), [({}, 0.3), ({"workload": "bursty"}, 0.3), ({"workload": "lublin"}, 1.0), ({"workload": "lublin", "load": 0.5}, 0.5)]
+)
+def test_a_trace_is_taken_as_it_is(body: dict[str, Any], load: float) -> None:
+    assert StartRequest.model_validate(body).to_run_request(RunRequest()).load == load
 
 
 async def test_a_second_start_leaves_the_run_alone(service: Running) -> None:

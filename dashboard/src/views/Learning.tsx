@@ -10,7 +10,7 @@ import { Stat, Stats } from "../components/Stat";
 import { Table, type Column } from "../components/Table";
 import { Button, Select } from "../components/controls";
 import { attempt } from "../components/notices";
-import { clock, format, moment, UNKNOWN, whole } from "../lib/format";
+import { clock, format, moment, signed, UNKNOWN, whole } from "../lib/format";
 import { useParam } from "../lib/router";
 import { useLive } from "../store/live";
 import type { LaneLearning, Training } from "../store/messages";
@@ -152,8 +152,10 @@ function Trainings({ trainings, error }: { readonly trainings: readonly Training
       number: true,
       cell: (row) => {
         if (row.error_before === null || row.error_after === null) return UNKNOWN;
-        const better = row.error_after < row.error_before;
-        return <span className={better ? "tone-good" : row.error_after > row.error_before ? "tone-bad" : ""}>{better ? "better" : row.error_after > row.error_before ? "worse" : "equal"}</span>;
+        const change = Math.exp(row.error_after - row.error_before) - 1;
+        // Less than a hundredth on a few hundred outcomes is chance.
+        const tone = Math.abs(change) < 0.01 ? "" : change < 0 ? "tone-good" : "tone-bad";
+        return <span className={tone}>{signed(change, "share")}</span>;
       },
       sort: (row) => (row.error_before === null || row.error_after === null ? null : row.error_after - row.error_before),
     },

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hybrid_ml_scheduler.live.contract import CONTRACT_POLICIES, RunRequest
+from hybrid_ml_scheduler.workloads.synthetic import PRESETS
 
 LARGEST_ID = 2**53 - 1
 """Every reader of JSON keeps whole numbers up to here."""
@@ -27,6 +28,7 @@ Positive = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 Speed = Positive | Literal["max"]
 
 
+_LOAD_OF_A_TRACE = 1.0
 _NULL_HAS_A_MEANING = frozenset({"cluster", "seed", "max_tasks", "objective", "retrain_every"})
 
 
@@ -49,7 +51,9 @@ class StartRequest(_Request):
     )
     seed: int | None = Field(None, ge=0, le=LARGEST_ID, description="Of the stream and its noise; drawn and recorded if left out.", examples=[7])
     load: Positive | None = Field(
-        None, description="Of a preset: share of the capacity of its cluster. Of a trace: factor on the arrival rate.", examples=[0.3]
+        None,
+        description="Of a preset: share of the capacity of its cluster; 0.3 if left out. Of a trace: factor on the arrival rate; 1 if left out.",
+        examples=[0.3],
     )
     speed: Speed | None = Field(None, description='Simulated seconds per real second, or "max".', examples=[60, "max"])
     max_tasks: int | None = Field(None, ge=1, le=LARGEST_ID, description="The run ends after so many tasks; never if left out.", examples=[100_000])
@@ -68,6 +72,8 @@ class StartRequest(_Request):
             elif name == "speed":
                 value = speed_of(value)
             given[name] = value
+        if "load" not in given and given.get("workload", default.workload) not in PRESETS:
+            given["load"] = _LOAD_OF_A_TRACE
         return replace(default, **given)
 
 
@@ -109,7 +115,7 @@ class Device(_Answer):
     """One device of a lane."""
 
     name: str = Field(description="NODE for the cores of a node, NODE/gpuK for its GPU K.", examples=["workstation/gpu0"])
-    kind: str = Field(description="cpu, or the GPU's model.")
+    kind: str = Field(description="cpu, the GPU's model, or machine for one of several unrelated machines.")
     held: float = Field(description="Share in use, 0 to 1.", ge=0, le=1)
     tasks: list[int] = Field(description="Tasks on it, at most 64.")
 

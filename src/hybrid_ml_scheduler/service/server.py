@@ -169,7 +169,7 @@ def say(run_id: int | None, address: str, settings: ServiceSettings, mode: str) 
     """Say where to look, and who else may."""
     run = f"run {run_id}" if run_id is not None else "no run yet: POST /api/start"
     print(  # noqa: T201 - what the command is there for
-        f"{address}  status page ({run})\n{address}/docs  API\n{_WHO[mode]}\n"
+        f"{address}  dashboard ({run})\n{address}/docs  API\n{_WHO[mode]}\n"
         f"data in {settings.folder}\nCtrl-C ends it; the next start goes on where it was",
         flush=True,
     )

@@ -1332,7 +1332,7 @@ export interface components {
             readonly held: number;
             /**
              * Kind
-             * @description cpu, or the GPU's model.
+             * @description cpu, the GPU's model, or machine for one of several unrelated machines.
              */
             readonly kind: string;
             /**
@@ -2483,7 +2483,7 @@ export interface components {
             readonly cluster?: string | null;
             /**
              * Load
-             * @description Of a preset: share of the capacity of its cluster. Of a trace: factor on the arrival rate.
+             * @description Of a preset: share of the capacity of its cluster; 0.3 if left out. Of a trace: factor on the arrival rate; 1 if left out.
              * @example 0.3
              */
             readonly load?: number | null;

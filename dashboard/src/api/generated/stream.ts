@@ -15,7 +15,7 @@ export interface components {
             readonly held: number;
             /**
              * Kind
-             * @description cpu, or the GPU's model.
+             * @description cpu, the GPU's model, or machine for one of several unrelated machines.
              */
             readonly kind: string;
             /**
