@@ -214,9 +214,10 @@ async def test_a_leader_that_slept_longer_than_its_lease_writes_and_shows_nothin
     # As if stopped: nobody renews the lease, and the way into the database stands still.
     leadership = first.controller._leadership
     assert leadership._task is not None
+    await first.service.drainer.stop(0)
+    await until(lambda: first.service.drainer.lag_rows > 0)
     leadership._task.cancel()
     leadership._until_s = 0.0
-    await first.service.drainer.stop(0)
     second = await one_leader(members[1:])
     await until(lambda: second.status.state is RunState.RUNNING)
 
