@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from hybrid_ml_scheduler.core.errors import SettingsError
 from hybrid_ml_scheduler.service.app import create_app
+from hybrid_ml_scheduler.service.memory import give_memory_back
 from hybrid_ml_scheduler.service.observability.logs import Log
 from hybrid_ml_scheduler.service.security.install import refuse_if_open_to_others
 from hybrid_ml_scheduler.service.security.protocol import protocol_of
@@ -193,6 +194,7 @@ def _needs_terminal() -> bool:
 
 def run(settings: ServiceSettings, *, start: bool = True, open_browser: bool = False, insecure: bool = False) -> None:
     """Serve in a fresh event loop, and end this process when that is over; see `serve`."""
+    give_memory_back()
     log = Log(settings)
     log.install()
 
