@@ -60,6 +60,8 @@ async def test_a_training_is_judged_on_outcomes_that_it_has_not_seen(data_folder
         await controller.start(RunRequest("drift", policies=("hybrid_ml",), seed=20_402, max_tasks=None, retrain_every=150))
         status = await until(controller, lambda status: len(status.learning.trainings) >= 5)
         status = await controller.stop()
+        assert status.run_id is not None
+        heads = controller._service.journals.kept_heads(status.run_id).values()
     trainings = status.learning.trainings
     for before, after in pairwise(trainings):
         assert (after.before, after.policy) == (before.model, "hybrid_ml")
@@ -69,10 +71,11 @@ async def test_a_training_is_judged_on_outcomes_that_it_has_not_seen(data_folder
     assert min(after - before for before, after in judged if before is not None and after is not None) < 0.0
     store = ModelStore([PRETRAINED, data_folder / "models"])
     kept = store.versions("hybrid_ml-divisible")
-    # The shipped one, in use for others, and the newest two.
+    # The shipped one, in use for others, the newest two, and those from which decisions are explained.
     newest = int(trainings[-1].model.partition("@")[2])
     assert {1, newest} <= set(kept)
-    assert len(kept) <= 4
+    needed = {int(lane["model"].partition("@")[2]) for head in heads for lane in head["group"]["lanes"]}
+    assert set(kept) <= {1, newest - 1, newest} | needed
 
 
 def test_only_what_retraining_made_and_nobody_needs_is_deleted(tmp_path: Path) -> None:
