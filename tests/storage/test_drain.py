@@ -12,6 +12,7 @@ from hybrid_ml_scheduler.core.errors import InputError, StorageBusyError, Storag
 from hybrid_ml_scheduler.core.streams import RunBatch, Stream
 from hybrid_ml_scheduler.storage import repositories
 from hybrid_ml_scheduler.storage.drain import DrainState
+from hybrid_ml_scheduler.storage.journal import Journal
 from hybrid_ml_scheduler.storage.segments import segments
 from hybrid_ml_scheduler.storage.service import JournalSink, SimulationDataService
 from storage_cases import SCHEDULERS, make_batch, new_run
@@ -229,6 +230,34 @@ async def test_a_run_is_held_back_until_the_database_has_caught_up(make_settings
         waiting = asyncio.create_task(sink.wait_until_lag_below(100))
         await waiting
         assert sink.lag_rows < 100
+
+
+async def test_a_run_that_is_seen_before_its_journal_is_open_is_drained_all_the_same(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SimulationDataService(make_settings(drain_interval_s=0.01)) as service:
+        run, loop, seen = new_run(service), asyncio.get_running_loop(), asyncio.Event()
+        wanted, open_journal, drain_run = run.id, service.journals.open, service.drainer.drain_run
+
+        async def told(run_id: int) -> int:
+            rows = await drain_run(run_id)
+            if run_id == wanted:
+                loop.call_soon(seen.set)
+            return rows
+
+        def opened_late(run_id: int) -> Journal:
+            # A run begins in a thread; meanwhile the drainer goes over all runs that there are.
+            asyncio.run_coroutine_threadsafe(seen.wait(), loop).result(30)
+            return open_journal(run_id)
+
+        monkeypatch.setattr(service.drainer, "drain_run", told)
+        monkeypatch.setattr(service.journals, "open", opened_late)
+        sink = await asyncio.to_thread(service.begin_run, run)
+        await sink.write(make_batch(0, 10))
+        assert service.drainer.lag_rows > 0
+        async with asyncio.timeout(30):
+            await sink.wait_until_lag_below(1)
+        await is_equal(service, results=10 * len(SCHEDULERS))
 
 
 async def test_stopping_brings_in_what_is_left(make_settings: MakeSettings) -> None:

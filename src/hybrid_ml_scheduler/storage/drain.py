@@ -150,7 +150,7 @@ class Drainer:
         return sum(self._lag_of(run_id) for run_id in self.journals.runs())
 
     def _lag_of(self, run_id: int) -> int:
-        if run_id in self._settled:
+        if self._is_settled(run_id):
             return 0
         first = self.journals.first_seqs(run_id)
         ends = self.journals.positions(run_id)
@@ -264,6 +264,10 @@ class Drainer:
             if way is before:
                 return False
             before = way
+
+    def _is_settled(self, run_id: int) -> bool:
+        """Whether nothing can have come since everything was there: a journal that is being begun or gone on with is opened at any moment."""
+        return run_id in self._settled and self.journals.opened(run_id) is None
 
     def touch(self, run_id: int) -> None:
         """Say that something about a run has changed that is not a row."""
@@ -390,7 +394,7 @@ class Drainer:
         blocked = False
         broken = set()
         for run_id in list(self.journals.runs()):
-            if run_id in self._settled:
+            if self._is_settled(run_id):
                 continue
             is_open = self.journals.opened(run_id) is not None
             try:
@@ -405,8 +409,8 @@ class Drainer:
                 broken.add(run_id)
                 continue
             total += rows
-            if not rows and not is_open:
-                # It has ended, and all of it is there.
+            if not rows and not is_open and self.journals.opened(run_id) is None:
+                # It has ended, and all of it is there. Was it opened meanwhile, there is more to come.
                 self._settled.add(run_id)
         self._broken = broken
         if problem is not None:

@@ -350,7 +350,9 @@ class SimulationDataService(TrainingSource):
         """Begin a run; its row reaches the database with its first rows."""
         if self.token is not None:
             self.drainer.lead(run.id, self.token)
-        return JournalSink(self.journals.create(run.id, run.to_dict()), self.drainer, self._executor)
+        journal = self.journals.create(run.id, run.to_dict())
+        self.drainer.touch(run.id)
+        return JournalSink(journal, self.drainer, self._executor)
 
     async def take_over(self, token: int) -> Run | None:
         """Become the leader: from now on this process runs what several share, and no transaction of an earlier leader counts.
@@ -416,8 +418,9 @@ class SimulationDataService(TrainingSource):
                 progress = await ProgressRepository(session, self.database.dialect).of_run(run_id)
             first = {stream.value: row.next_seq for stream, row in progress.items()}
             return JournalSink(self.journals.create(run_id, {**run.to_dict(), "first_seq": first}), self.drainer, self._executor)
+        journal = self.journals.open(run_id)
         self.drainer.touch(run_id)
-        return JournalSink(self.journals.open(run_id), self.drainer, self._executor)
+        return JournalSink(journal, self.drainer, self._executor)
 
     def update_run(self, run: Run) -> None:
         """Replace what is known about a run that is here; the database follows in the background."""
