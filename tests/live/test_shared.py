@@ -181,7 +181,10 @@ async def test_the_lead_goes_round_and_the_run_with_all_that_was_done_to_it(shar
     third = await one_leader([member for member in members if not member.dead])
     await until(lambda: third.status.state is RunState.PAUSED)
     assert third.status.run_id == run_id
-    assert (third.status.tasks_processed, third.status.time_s) == (at.tasks_processed, at.time_s)
+    # A step that was under way when the run paused is counted when its rows are written.
+    assert third.status.tasks_processed >= at.tasks_processed
+    assert third.status.time_s == at.time_s
+    at = third.status
     back = await shared.open("one")
     assert back.status.role == "follower"
     await third.close()

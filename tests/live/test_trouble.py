@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from hybrid_ml_scheduler.core.errors import JournalFullError, StorageUnavailable
 from hybrid_ml_scheduler.core.streams import RunBatch, Stream
 from hybrid_ml_scheduler.live.contract import RunRequest, RunState
 from hybrid_ml_scheduler.storage.repositories import TrainingDataRepository
-from live_cases import ended, journal_rows, open_controller, until
+from live_cases import PATIENCE_S, ended, journal_rows, open_controller, until
 
 pytestmark = pytest.mark.anyio
 
@@ -70,9 +71,11 @@ async def test_training_reads_the_journal_while_the_database_is_away(data_folder
     monkeypatch.setattr(TrainingDataRepository, "window", away)
     async with open_controller(data_folder) as controller:
         await controller.start(RunRequest(policies=("hybrid_ml",), seed=20_500, retrain_every=100))
-        await until(controller, lambda status: bool(status.retraining.versions))
-        status = await controller.stop()
-        entries = await controller._service.models(status.run_id)
+        status = await until(controller, lambda status: bool(status.retraining.versions))
+        async with asyncio.timeout(PATIENCE_S):
+            # It is entered behind the swap; a stop in between would leave it out.
+            while not (entries := await controller._service.models(status.run_id)):
+                await asyncio.sleep(0.01)
         assert {entry.source for entry in entries if entry.state == "in_use"} == {"journal"}
 
 

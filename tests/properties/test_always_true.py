@@ -92,7 +92,8 @@ def test_truth_is_out_of_reach(name: str, workload_kind: WorkloadKind, cluster_k
         before_s = min(first_end(one), first_end(two))
         assert decisions(one, before_s) == decisions(two, before_s)
         assert decisions(one, np.inf)[:1] == decisions(two, np.inf)[:1]
-        if isinstance(policy, CompiledPolicy) and policy.mechanism == Mechanism.PLAN:
+        # Learned policies plan anew as tasks finish, from what their run times have taught.
+        if isinstance(policy, CompiledPolicy) and policy.mechanism == Mechanism.PLAN and not policy.arrays:
             assert one.node.tolist() == two.node.tolist(), "a plan made from visible costs depends on the true ones"
 
     holds()
