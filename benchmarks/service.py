@@ -1,6 +1,7 @@
+# ruff: noqa: S603 - starts the program itself, and wrk
 """Measure the service as its users see it: a server of its own on a free port and in a temporary folder, and load from another process.
 
-``python benchmarks/service.py [--seconds 10]``; nothing else should be running, for the load takes as much of the machine as the server.
+``python benchmarks/service.py [--seconds 10]``; needs wrk, and nothing else should be running, for the load takes part of the same machine.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,34 +58,17 @@ def settle(address: str) -> float:
         return rate(client)
 
 
-async def ask(address: str, path: str, connections: int, seconds: float) -> dict[str, float]:
+def ask(address: str, path: str, connections: int, seconds: float) -> dict[str, float]:
     """Ask for one path over several connections that stay open, each as fast as it is answered."""
-    host, port = address.removeprefix("http://").split(":")
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-    times_s: list[float] = []
-    sizes: list[int] = []
-    end_s = time.monotonic() + seconds
-
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection(host, int(port), limit=2**20)
-        while time.monotonic() < end_s:
-            began_s = time.perf_counter()
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200 "), head
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-            times_s.append(time.perf_counter() - began_s)
-            sizes.append(length)
-        writer.close()
-
-    await asyncio.gather(*(one() for _ in range(connections)))
-    return {
-        "requests_per_s": len(times_s) / seconds,
-        "p50_ms": 1e3 * float(np.quantile(times_s, 0.5)),
-        "p99_ms": 1e3 * float(np.quantile(times_s, 0.99)),
-        "bytes": float(np.mean(sizes)),
-    }
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--latency", address + path]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said:
+        raise SystemExit(said)
+    units = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+    quantiles = {name: float(value) * units[unit] for name, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)", said)}
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    assert rate is not None, said
+    return {"requests_per_s": float(rate[1]), "p50_ms": quantiles["50"], "p99_ms": quantiles["99"]}
 
 
 async def stream(address: str, clients: int, seconds: float) -> dict[str, float]:
@@ -131,9 +116,9 @@ def main() -> None:
         with process:
             try:
                 found["run_tasks_per_s"] = settle(address)
-                found["status"] = asyncio.run(ask(address, "/api/status", 32, chosen.seconds))
-                found["full_history_1000_rows"] = asyncio.run(ask(address, "/api/full_history", 32, chosen.seconds))
-                found["statistics"] = asyncio.run(ask(address, "/api/history/comparative", 32, chosen.seconds))
+                found["status"] = ask(address, "/api/status", 32, chosen.seconds)
+                found["full_history_1000_rows"] = ask(address, "/api/full_history", 32, chosen.seconds)
+                found["statistics"] = ask(address, "/api/history/comparative", 32, chosen.seconds)
                 found["live_stream"] = asyncio.run(stream(address, chosen.clients, chosen.seconds))
             finally:
                 began_s = time.monotonic()

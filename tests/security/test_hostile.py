@@ -21,7 +21,7 @@ import websockets
 
 from hybrid_ml_scheduler.service.security.guard import CLOSE_SIGN_IN
 from security_fixtures import PATIENT, Guarded, bearer, routes, with_keys
-from service_fixtures import listening, problem
+from service_fixtures import listening, problem, running, settings_in
 
 pytestmark = pytest.mark.anyio
 
@@ -300,6 +300,14 @@ async def test_the_stream_asks_for_credentials_too(tmp_path: Path) -> None:
                 await stack.enter_async_context(websockets.connect(where, additional_headers=bearer(guarded.keys["read"])))
             await refused(address, 429, additional_headers=bearer(guarded.keys["read"]))
         await undisturbed(guarded)
+
+
+async def test_an_open_service_counts_streams_all_together_only(tmp_path: Path) -> None:
+    """Whoever compares on the own machine may follow with as many pages and programs as the service takes."""
+    settings = settings_in(tmp_path, ws_per_client_max=1)
+    async with running(settings) as found, listening(found, settings) as address, contextlib.AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(websockets.connect(f"{address.replace('http', 'ws')}/ws")) for _ in range(3)]
+        assert {json.loads(await socket.recv())["type"] for socket in sockets} == {"snapshot"}
 
 
 async def test_a_stream_ends_with_its_token(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class SecuritySettings(BaseSettings):
     connections_max: int = Field(
         4_000, ge=1, le=1_000_000, description="Most connections at a time, and never more than half of the files that the process may have open."
     )
-    ws_per_client_max: int = Field(50, ge=1, le=100_000, description="Most live streams of one key, sign-in or address.")
+    ws_per_client_max: int = Field(50, ge=1, le=100_000, description="Most live streams of one key, sign-in or address, while requests are limited.")
 
     workload_dir: Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)] = Field(
         None, description="Folder whose trace and cluster files a start may name where keys are needed. Empty: none, only presets and uploads."

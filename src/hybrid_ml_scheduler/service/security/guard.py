@@ -285,7 +285,7 @@ class Guard:
     def _stream_of(self, principal: Principal, scope: Scope) -> str:
         """Return who opens a live stream, if they may have another one."""
         caller = _caller(principal, scope)
-        if self._streams[caller] >= self.settings.ws_per_client_max:
+        if self.access.limited and self._streams[caller] >= self.settings.ws_per_client_max:
             raise RefusalError(problems.TOO_MANY, "this caller has too many live streams; expected one to be closed first (HMS_WS_PER_CLIENT_MAX)")
         return caller
 
