@@ -50,6 +50,18 @@ async def test_migrations_make_what_the_models_say_and_take_it_away_again(make_s
         await database.check_schema()
 
 
+async def test_what_others_on_the_machine_could_forge_tokens_with_is_for_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    service = SimulationDataService(StorageSettings.load(data_dir=folder))
+    await service.open(upgrade=True)
+    files = [path for path in folder.iterdir() if path.name.startswith("hms.sqlite3")]
+    shown = {path.name: path.stat().st_mode & 0o077 for path in files}
+    await service.close()
+    assert folder.stat().st_mode & 0o077 == 0
+    assert shown.keys() >= {"hms.sqlite3", "hms.sqlite3-wal"}
+    assert not any(shown.values()), shown
+
+
 async def test_tables_of_a_newer_version_are_refused(make_settings: MakeSettings) -> None:
     async with Database(make_settings()) as database:
         async with database.write() as session:

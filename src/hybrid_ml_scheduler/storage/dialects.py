@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hybrid_ml_scheduler.core.errors import JournalError, SchemaError, StorageBusyError, StorageConflictError, StorageError, StorageUnavailableError
+from hybrid_ml_scheduler.core.folders import make_private_folder
 
 if TYPE_CHECKING:
     from hybrid_ml_scheduler.storage.chunk import Chunk
@@ -182,11 +183,12 @@ class SqliteDialect(DatabaseDialect):
     name = "sqlite"
 
     def engine(self, *, writes: bool) -> AsyncEngine:
-        """Return a pool over the file, whose folder is made if need be."""
+        """Return a pool over the file. It and its folder are made if need be, for this user alone: the file holds keys that sign tokens."""
         settings = self.settings
         path = Path(settings.url.database or "")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
+            path.touch(mode=0o600)
         except OSError as error:
             raise self.unavailable(error) from error
         engine = create_async_engine(

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from hybrid_ml_scheduler.core.errors import InputError, JournalError, JournalFullError, UnknownRunError
+from hybrid_ml_scheduler.core.folders import make_private_folder
 from hybrid_ml_scheduler.core.streams import RunBatch, Stream
 from hybrid_ml_scheduler.storage.chunk import Chunk, count_rows, encode, header_line
 from hybrid_ml_scheduler.storage.segments import Position, end_of, locate, read, segment_path, segments, start_of
@@ -317,7 +318,7 @@ class JournalStore:
         if self._lock_file is not None:
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.folder)
             file = (self.folder / LOCK_FILE).open("a+", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written ({error.strerror}); expected a folder of ours (HMS_DATA_DIR)") from error
