@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from hybrid_ml_scheduler.core.errors import CredentialError, SettingsError, StorageError
+from hybrid_ml_scheduler.core.errors import CredentialError, SchemaError, SettingsError, StorageError
 from hybrid_ml_scheduler.service.guarding_settings import SecuritySettings, is_exposed
 from hybrid_ml_scheduler.service.security import keys
 from hybrid_ml_scheduler.service.security.principal import ANYONE, Principal
@@ -267,7 +267,9 @@ class Access:
         try:
             await self.refresh()
         except StorageError as error:
-            _LOG.warning("the database is away; who is known is what the data folder holds: %s", error)
+            # A database that is quite new knows nobody, and there is nothing wrong with that.
+            if not isinstance(error, SchemaError) or await database.revision() is not None:
+                _LOG.warning("the database cannot say who is known, so what the data folder holds counts: %s", error)
         task = asyncio.create_task(self._follow())
         try:
             yield
