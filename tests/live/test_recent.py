@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,8 @@ def test_a_trail_is_bounded_even_and_complete(monkeypatch: pytest.MonkeyPatch) -
     trail = LaneTrail()
     for time in range(1000):
         lanes = [status("a", time)] + ([status("b", 2 * time)] if 300 <= time < 800 else [])
-        trail.add(float(time), lanes)
+        learning = [SimpleNamespace(policy="b", log_error=time / 100, nominal_log_error=None)]
+        trail.add(float(time), lanes, learning)  # type: ignore[arg-type]
         trail.add(float(time), lanes)
     found = trail.to_dict()
     assert 32 <= len(found["time_s"]) < 64
@@ -107,6 +109,8 @@ def test_a_trail_is_bounded_even_and_complete(monkeypatch: pytest.MonkeyPatch) -
     assert found["lanes"]["a"]["queue_length"] == found["time_s"]
     assert found["lanes"]["b"]["queue_length"] == [2 * time if 300 <= time < 800 else None for time in found["time_s"]]
     assert set(found["lanes"]["b"]) == set(TRAIL_METRICS)
+    assert found["lanes"]["b"]["log_error"] == [time / 100 if 300 <= time < 800 else None for time in found["time_s"]]
+    assert set(found["lanes"]["a"]["log_error"]) == set(found["lanes"]["b"]["nominal_log_error"]) == {None}
 
 
 async def settled(controller: LiveController, policy: str) -> dict[str, Any]:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from hybrid_ml_scheduler.core.decision import Explanation
 
 CONTRACT_POLICIES = ("round_robin", "random", "greedy", "hybrid_ml", "rl_agent", "oracle")
 """The six schedulers that a run has by default."""
+SUGGESTED_POLICIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
+    {
+        "divisible/nodes": (CONTRACT_POLICIES, ("mct", "sjf+mct", "priced")),
+        "divisible/pool": (("round_robin", "random", "greedy", "oracle"), ("mct", "sjf+mct", "priced")),
+        "rigid/pool": (
+            ("fcfs+easy", "sjf+easy", "saf+easy", "hybrid_ml+easy", "rl_agent+easy"),
+            ("fcfs", "fcfs+conservative", "wfp3+easy", "f1+easy"),
+        ),
+        "rigid/nodes": (("first_fit", "best_fit", "fgd", "hybrid_ml", "rl_agent"), ("worst_fit", "dot_product", "gpu_packing", "gpu_clustering")),
+        "machines/machines": (("heft", "peft", "dmda", "hybrid_ml", "rl_agent"), ("cpop", "mct", "min_min", "max_min", "sufferage")),
+    }
+)
+"""By kind of tasks and cluster: policies worth comparing, and what to add next."""
 
 MESSAGE_VERSION = 1
 TOPICS = ("run", "lanes", "devices", "tasks", "storage", "learning")

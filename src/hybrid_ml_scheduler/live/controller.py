@@ -512,11 +512,11 @@ class LiveController:
 
     def _report(self, live: _Live) -> None:
         live.lanes = live.group.status()
-        live.trail.add(live.group.time_s, live.lanes)
         live.reported_at = time.monotonic()
         if live.reported_at - live.compared_at >= LEARNING_EVERY_S or live.group.over:
             live.compared_at = live.reported_at
             live.compared = live.group.learning()
+        live.trail.add(live.group.time_s, live.lanes, live.compared)
 
     def _withdraw(self, live: _Live) -> RunBatch:
         """Return results for what no lane will finish any more."""

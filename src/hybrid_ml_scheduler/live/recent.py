@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hybrid_ml_scheduler.core.streams import Columns, RunBatch
 from hybrid_ml_scheduler.core.workload import FloatArray, IntArray
-from hybrid_ml_scheduler.live.contract import LaneStatus
+from hybrid_ml_scheduler.live.contract import LaneLearning, LaneStatus
 
 MOST_ROWS = 48_000
 """Results of all lanes together that are kept."""
@@ -20,7 +20,10 @@ MOST_TASKS_KNOWN = 16_384
 """Newest tasks whose size and intensity are kept."""
 MOST_POINTS = 1_024
 TIMELINE_COLUMNS = ("task_id", "status", "arrival_s", "start_s", "finish_s", "cpu_s", "gpu_s", "node", "gpus", "fraction", "decided_by")
-TRAIL_METRICS = ("mean_response_s", "p95_response_s", "regret_to_oracle", "queue_length", "utilization_cpu", "utilization_gpu", "fallback_share")
+LANE_METRICS = ("mean_response_s", "p95_response_s", "regret_to_oracle", "queue_length", "utilization_cpu", "utilization_gpu", "fallback_share")
+MODEL_METRICS = ("log_error", "nominal_log_error")
+TRAIL_METRICS = LANE_METRICS + MODEL_METRICS
+"""Of every lane; those of models are unknown for rules."""
 
 
 def plain(values: Sequence[Any] | NDArray[Any]) -> list[Any]:
@@ -118,8 +121,8 @@ class LaneTrail:
         self._stride = 1
         self._skipped = 0
 
-    def add(self, time_s: float, lanes: Sequence[LaneStatus]) -> None:
-        """Take a point; time that has not gone on is left out."""
+    def add(self, time_s: float, lanes: Sequence[LaneStatus], learning: Sequence[LaneLearning] = ()) -> None:
+        """Take a point, with what is known of the lanes' models; time that has not gone on is left out."""
         if time_s <= self._seen_s:
             return
         self._seen_s = time_s
@@ -127,10 +130,13 @@ class LaneTrail:
         if self._skipped < self._stride:
             return
         self._skipped = 0
+        models = {lane.policy: lane for lane in learning}
         for lane in lanes:
             columns = self._lanes.setdefault(lane.policy, {name: [None] * len(self._time_s) for name in TRAIL_METRICS})
-            for name in TRAIL_METRICS:
+            for name in LANE_METRICS:
                 columns[name].append(getattr(lane, name))
+            for name in MODEL_METRICS:
+                columns[name].append(getattr(models.get(lane.policy), name, None))
         self._time_s.append(time_s)
         for columns in self._lanes.values():
             for column in columns.values():

@@ -112,7 +112,7 @@ class RemoteRun:
         if status.run_id != self._status.run_id:
             self._trail = LaneTrail()
         if status.time_s > self._status.time_s or status.run_id != self._status.run_id:
-            self._trail.add(status.time_s, status.lanes)
+            self._trail.add(status.time_s, status.lanes, status.learning.lanes)
         self.seen, self.token, self._stale = True, token, None
         self._status = replace(status, role="follower")
 

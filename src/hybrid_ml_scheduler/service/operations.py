@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from hybrid_ml_scheduler.service.facts import storage_status
+from hybrid_ml_scheduler.service.observability.history import ServiceHistory
 from hybrid_ml_scheduler.service.observability.metrics import LAG_BOUNDS_S, RESPONSE_BOUNDS_S, STATEMENT_BOUNDS_S, Metrics
 from hybrid_ml_scheduler.service.observability.quantiles import Counts, quantile
 from hybrid_ml_scheduler.service.observability.state import most
@@ -72,6 +73,19 @@ class Failure(BaseModel):
     request_id: str | None = Field(description="As in the header X-Correlation-ID of the answer.")
 
 
+class Stretch(BaseModel):
+    """What was counted in one stretch of the time since the process began."""
+
+    from_s: float = Field(description="When it began, in seconds since the process did.")
+    until_s: float = Field(description="When it ended.")
+    requests: int = Field(description="Answered.")
+    refused: int = Field(description="Of these, because there were too many.")
+    failed: int = Field(description="Answered with 500 or above.")
+    troubles: int = Field(description="Warnings and errors of the log, and answers of 500 or above.")
+    p50_s: float | None = Field(description="Median of response times, in seconds.")
+    p99_s: float | None = Field(description="99 % quantile of response times, in seconds.")
+
+
 class Operations(BaseModel):
     """How the service is doing."""
 
@@ -79,6 +93,8 @@ class Operations(BaseModel):
     uptime_s: float
     window_s: float = Field(description="Length of the window of all times here, in seconds; at most about 300.")
     routes: list[RouteTimes] = Field(description="The slowest 99 % quantile first.")
+    known_up_to_s: float = Field(description="The largest response time that is told apart: a quantile that equals it may be anything above.")
+    over_time: list[Stretch] = Field(description="Since the process began, oldest first; at most 240 stretches, which grow longer as it goes on.")
     requests_in_progress: int
     event_loop: Times = Field(description="How late the event loop woke a timer.")
     statements: Times = Field(description="Statements to the database.")
@@ -132,6 +148,22 @@ def _cache(metrics: Metrics) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda entry: str(entry["answer"]))
 
 
+def _over_time(history: ServiceHistory) -> list[dict[str, Any]]:
+    return [
+        {
+            "from_s": round(from_s, 3),
+            "until_s": round(until_s, 3),
+            "requests": found.requests,
+            "refused": found.refused,
+            "failed": found.failed,
+            "troubles": found.troubles,
+            "p50_s": quantile(found.responses, RESPONSE_BOUNDS_S, 0.5),
+            "p99_s": quantile(found.responses, RESPONSE_BOUNDS_S, 0.99),
+        }
+        for from_s, until_s, found in history.stretches()
+    ]
+
+
 def operations(observability: Observability, resources: Resources) -> dict[str, Any]:
     """Return `Operations`."""
     metrics, settings, sampler = observability.metrics, observability.settings, observability.sampler
@@ -152,6 +184,8 @@ def operations(observability: Observability, resources: Resources) -> dict[str, 
         "uptime_s": round(uptime_s, 3),
         "window_s": round(window_s, 3),
         "routes": _routes(metrics, recent["responses"]),
+        "known_up_to_s": RESPONSE_BOUNDS_S[-1],
+        "over_time": _over_time(sampler.history),
         "requests_in_progress": int(_value(metrics.in_progress)),
         "event_loop": _times(_together(recent["loop"], LAG_BOUNDS_S), LAG_BOUNDS_S),
         "statements": _times(_together(recent["statements"], STATEMENT_BOUNDS_S), STATEMENT_BOUNDS_S),

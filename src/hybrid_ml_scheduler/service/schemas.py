@@ -442,10 +442,19 @@ class PolicyEntry(_Answer):
     runs: list[str] = Field(description="Kinds of tasks and clusters it can run, as tasks/cluster.", examples=[["divisible/nodes"]])
 
 
+class Suggestion(_Answer):
+    """What is worth comparing on one kind of tasks and cluster."""
+
+    runs: str = Field(description="Tasks/cluster, as in `runs` of a policy.", examples=["divisible/nodes"])
+    usual: list[str] = Field(description="Policies to begin with; for divisible tasks those that a start has by default.")
+    others: list[str] = Field(description="The next ones to add.")
+
+
 class PolicyList(_Answer):
     """Policies, by name."""
 
     policies: list[PolicyEntry]
+    suggested: list[Suggestion] = Field(description="By kind of tasks and cluster.")
 
 
 class TrainedModel(_Answer):
@@ -715,7 +724,9 @@ class Trail(_Answer):
     run_id: int | None
     time_s: list[float] = Field(description="Simulated seconds of the points, at most 1024.")
     stride: int = Field(description="Every so manieth report is a point.")
-    lanes: dict[str, dict[str, list[float | None]]] = Field(description="By policy and metric; as long as time_s.")
+    lanes: dict[str, dict[str, list[float | None]]] = Field(
+        description="By policy and metric; as long as time_s. log_error and nominal_log_error are those of a model, null for rules."
+    )
 
 
 class ScheduleAnswer(_Answer):
@@ -740,15 +751,17 @@ class Divergence(_Answer):
 
 
 class WorkloadEntry(_Answer):
-    """A preset that a run can have as its workload."""
+    """Something that a run can have as its workload."""
 
     name: str
     summary: str
-    load: float = Field(description="Share of the capacity of its cluster that it has by itself; a run may ask for another.")
+    load: float = Field(description="Of a preset: share of the capacity of its cluster that it has by itself; else 1. A run may ask for another.")
+    runs: str = Field(description="Kind of its tasks and of its usual cluster, as in `runs` of a policy.", examples=["divisible/nodes"])
+    ends: bool = Field(description="Whether the run ends with its last task.")
 
 
 class WorkloadList(_Answer):
-    """Presets whose tasks never end."""
+    """Workloads that can be named without a file."""
 
     workloads: list[WorkloadEntry]
 

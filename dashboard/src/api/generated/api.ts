@@ -922,7 +922,7 @@ export interface paths {
         };
         /**
          * Workloads that can be named
-         * @description Presets; a path to a table of divisible tasks on the server can be named as well.
+         * @description Presets, and the generator of batch jobs; a trace on the server, or an uploaded one, can be named as well.
          *
          *     Scope: read.
          */
@@ -1791,6 +1791,11 @@ export interface components {
              */
             readonly failures: readonly components["schemas"]["Failure"][];
             /**
+             * Known Up To S
+             * @description The largest response time that is told apart: a quantile that equals it may be anything above.
+             */
+            readonly known_up_to_s: number;
+            /**
              * Live Stream
              * @description clients, clients_max, frames_sent, and dropped: clients by why they were let go.
              */
@@ -1802,6 +1807,11 @@ export interface components {
              * @description Most resident memory of the process so far.
              */
             readonly memory_mb: number;
+            /**
+             * Over Time
+             * @description Since the process began, oldest first; at most 240 stretches, which grow longer as it goes on.
+             */
+            readonly over_time: readonly components["schemas"]["Stretch"][];
             /** Pools */
             readonly pools: readonly components["schemas"]["PoolUse"][];
             /**
@@ -2017,6 +2027,11 @@ export interface components {
         readonly PolicyList: {
             /** Policies */
             readonly policies: readonly components["schemas"]["PolicyEntry"][];
+            /**
+             * Suggested
+             * @description By kind of tasks and cluster.
+             */
+            readonly suggested: readonly components["schemas"]["Suggestion"][];
         };
         /**
          * PolicyRequest
@@ -2745,6 +2760,74 @@ export interface components {
             readonly promotions: readonly components["schemas"]["Promotion"][];
         };
         /**
+         * Stretch
+         * @description What was counted in one stretch of the time since the process began.
+         */
+        readonly Stretch: {
+            /**
+             * Failed
+             * @description Answered with 500 or above.
+             */
+            readonly failed: number;
+            /**
+             * From S
+             * @description When it began, in seconds since the process did.
+             */
+            readonly from_s: number;
+            /**
+             * P50 S
+             * @description Median of response times, in seconds.
+             */
+            readonly p50_s: number | null;
+            /**
+             * P99 S
+             * @description 99 % quantile of response times, in seconds.
+             */
+            readonly p99_s: number | null;
+            /**
+             * Refused
+             * @description Of these, because there were too many.
+             */
+            readonly refused: number;
+            /**
+             * Requests
+             * @description Answered.
+             */
+            readonly requests: number;
+            /**
+             * Troubles
+             * @description Warnings and errors of the log, and answers of 500 or above.
+             */
+            readonly troubles: number;
+            /**
+             * Until S
+             * @description When it ended.
+             */
+            readonly until_s: number;
+        };
+        /**
+         * Suggestion
+         * @description What is worth comparing on one kind of tasks and cluster.
+         */
+        readonly Suggestion: {
+            /**
+             * Others
+             * @description The next ones to add.
+             */
+            readonly others: readonly string[];
+            /**
+             * Runs
+             * @description Tasks/cluster, as in `runs` of a policy.
+             * @example divisible/nodes
+             */
+            readonly runs: string;
+            /**
+             * Usual
+             * @description Policies to begin with; for divisible tasks those that a start has by default.
+             */
+            readonly usual: readonly string[];
+        };
+        /**
          * TaskDetail
          * @description One task, and what each scheduler made of it.
          */
@@ -2843,7 +2926,7 @@ export interface components {
         readonly Trail: {
             /**
              * Lanes
-             * @description By policy and metric; as long as time_s.
+             * @description By policy and metric; as long as time_s. log_error and nominal_log_error are those of a model, null for rules.
              */
             readonly lanes: {
                 readonly [key: string]: {
@@ -3011,22 +3094,33 @@ export interface components {
         };
         /**
          * WorkloadEntry
-         * @description A preset that a run can have as its workload.
+         * @description Something that a run can have as its workload.
          */
         readonly WorkloadEntry: {
             /**
+             * Ends
+             * @description Whether the run ends with its last task.
+             */
+            readonly ends: boolean;
+            /**
              * Load
-             * @description Share of the capacity of its cluster that it has by itself; a run may ask for another.
+             * @description Of a preset: share of the capacity of its cluster that it has by itself; else 1. A run may ask for another.
              */
             readonly load: number;
             /** Name */
             readonly name: string;
+            /**
+             * Runs
+             * @description Kind of its tasks and of its usual cluster, as in `runs` of a policy.
+             * @example divisible/nodes
+             */
+            readonly runs: string;
             /** Summary */
             readonly summary: string;
         };
         /**
          * WorkloadList
-         * @description Presets whose tasks never end.
+         * @description Workloads that can be named without a file.
          */
         readonly WorkloadList: {
             /** Workloads */
@@ -5133,7 +5227,10 @@ export interface operations {
     };
     readonly trail_api_v1_run_trail_get: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Only this lane; none of that name: no lane. */
+                readonly policy?: string | null;
+            };
             readonly header?: never;
             readonly path?: never;
             readonly cookie?: never;
@@ -5176,6 +5273,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

@@ -29,6 +29,7 @@ class RecentFailures(logging.Handler):
         super().__init__(logging.WARNING)
         self._clean = clean
         self._found: deque[dict[str, Any]] = deque(maxlen=MOST_FAILURES)
+        self._total = 0
         # Threads log too.
         self._guard = threading.Lock()
 
@@ -63,6 +64,12 @@ class RecentFailures(logging.Handler):
         }
         with self._guard:
             self._found.append(entry)
+            self._total += 1
+
+    def total(self) -> int:
+        """Return how many there have been."""
+        with self._guard:
+            return self._total
 
     def newest(self) -> list[dict[str, Any]]:
         """Return them, newest first."""

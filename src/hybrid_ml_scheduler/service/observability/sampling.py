@@ -6,36 +6,43 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from hybrid_ml_scheduler.service.observability.metrics import Metrics
+from hybrid_ml_scheduler.service.observability.history import ServiceHistory, Totals
+from hybrid_ml_scheduler.service.observability.metrics import RESPONSE_BOUNDS_S, Metrics
 from hybrid_ml_scheduler.service.observability.quantiles import Counts, Recent, counts_of
 
 LAG_EVERY_S = 0.1
 HEALTH_EVERY_S = 5.0
 SNAPSHOT_EVERY_S = 15.0
+HISTORY_EVERY_S = 5.0
 WINDOW_S = 300.0
 
 
 class Sampler:
-    """Two tasks of the event loop.
+    """Three tasks of the event loop.
 
     Parameters
     ----------
     metrics : Metrics
     database_away_s : callable
         Asks the database for an answer; returns None if it gives one.
+    troubles : callable
+        Returns how many warnings and errors there have been.
     """
 
-    def __init__(self, metrics: Metrics, database_away_s: Callable[[], Awaitable[float | None]]) -> None:
+    def __init__(self, metrics: Metrics, database_away_s: Callable[[], Awaitable[float | None]], troubles: Callable[[], int]) -> None:
         self._metrics = metrics
         self._database_away_s = database_away_s
+        self._troubles = troubles
         self._tasks: list[asyncio.Task[None]] = []
         self.recent = Recent(int(WINDOW_S / SNAPSHOT_EVERY_S))
+        self.history = ServiceHistory()
 
     def start(self) -> None:
         """Begin."""
         self._tasks = [
             asyncio.create_task(self._watch_loop(), name="watch event loop"),
             asyncio.create_task(self._watch_database(), name="watch database"),
+            asyncio.create_task(self._look_back(), name="keep what was counted"),
         ]
 
     async def stop(self) -> None:
@@ -63,6 +70,24 @@ class Sampler:
             if now_s >= next_snapshot_s:
                 next_snapshot_s = now_s + SNAPSHOT_EVERY_S
                 self.recent.take(now_s, self.counts())
+
+    def totals(self) -> Totals:
+        """Return what has been counted since the process began."""
+        metrics = self._metrics
+        requests = failed = 0
+        for sample in (sample for family in metrics.requests.collect() for sample in family.samples if sample.name.endswith("_total")):
+            requests += int(sample.value)
+            failed += int(sample.value) if sample.labels["status"].startswith("5") else 0
+        refused = sum(int(sample.value) for family in metrics.rejections.collect() for sample in family.samples if sample.name.endswith("_total"))
+        by_route = counts_of(metrics.response_time, ("method", "route")).values()
+        responses = tuple(sum(column) for column in zip(*by_route, strict=True)) or (0.0,) * (len(RESPONSE_BOUNDS_S) + 1)
+        return Totals(requests, refused, failed, self._troubles(), responses)
+
+    async def _look_back(self) -> None:
+        began_s = time.monotonic()
+        while True:
+            await asyncio.sleep(HISTORY_EVERY_S)
+            self.history.take(time.monotonic() - began_s, self.totals())
 
     async def _watch_database(self) -> None:
         while True:

@@ -60,7 +60,7 @@ class Observability(Observer):
     async def watching(self, resources: Watched) -> AsyncIterator[None]:
         """Watch an application that has started, until it ends."""
         self._resources = resources
-        self.sampler = Sampler(self.metrics, resources.database_away_s)
+        self.sampler = Sampler(self.metrics, resources.database_away_s, self.failures.total)
         self.failures.attach()
         self.sampler.start()
         try:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import ModelError
+from hybrid_ml_scheduler.live.contract import SUGGESTED_POLICIES
 from hybrid_ml_scheduler.service.answers import BeforeQuery, LimitQuery, RunIdQuery, json_response
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
@@ -53,7 +54,8 @@ def _policies() -> dict[str, Any]:
                 "runs": [f"{tasks}/{cluster}" for tasks, cluster in spec.kinds],
             }
             for spec in sorted(list_policies(), key=lambda spec: spec.name)
-        ]
+        ],
+        "suggested": [{"runs": runs, "usual": list(usual), "others": list(others)} for runs, (usual, others) in SUGGESTED_POLICIES.items()],
     }
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from hybrid_ml_scheduler.core.cluster import ClusterKind
+from hybrid_ml_scheduler.core.workload import WorkloadKind
 from hybrid_ml_scheduler.service.answers import RunIdPath, json_response
 from hybrid_ml_scheduler.service.exports import known_run
 from hybrid_ml_scheduler.service.problems import INVALID_REQUEST, STORAGE_AWAY, STORAGE_BUSY, UNKNOWN_RUN, UNUSABLE_INPUT, responses
@@ -36,9 +38,14 @@ async def timeline(
 
 
 @router.get("/run/trail", summary="How the lanes have done so far", response_model=Trail)
-async def trail(resources: Found) -> Response:
+async def trail(
+    resources: Found, policy: Annotated[PolicyName | None, Query(description="Only this lane; none of that name: no lane.")] = None
+) -> Response:
     """For the charts of a page that is opened in the middle of a run."""
-    return json_response(resources.controller.trail())
+    found = resources.controller.trail()
+    if policy is not None:
+        found["lanes"] = {name: columns for name, columns in found["lanes"].items() if name == policy}
+    return json_response(found)
 
 
 @router.get("/runs/{run_id}/schedule", summary="When and where tasks ran", response_model=ScheduleAnswer, responses=responses(*_OF_RUN))
@@ -70,11 +77,28 @@ async def divergence(resources: Found, run_id: RunIdPath, first: PolicyName, sec
 
 @router.get("/workloads", summary="Workloads that can be named", response_model=WorkloadList)
 async def workloads() -> Response:
-    """Presets; a path to a table of divisible tasks on the server can be named as well."""
+    """Presets, and the generator of batch jobs; a trace on the server, or an uploaded one, can be named as well."""
     return json_response(await asyncio.to_thread(_workloads))
 
 
 def _workloads() -> dict[str, Any]:
     from hybrid_ml_scheduler.workloads.synthetic import PRESETS
 
-    return {"workloads": [{"name": preset.name, "summary": preset.description, "load": preset.load} for preset in PRESETS.values()]}
+    presets = [
+        {
+            "name": preset.name,
+            "summary": preset.description,
+            "load": preset.load,
+            "runs": f"{WorkloadKind.DIVISIBLE}/{ClusterKind.NODES}",
+            "ends": False,
+        }
+        for preset in PRESETS.values()
+    ]
+    batch = {
+        "name": "lublin",
+        "summary": "batch jobs by the model of Lublin and Feitelson; its parameters follow a colon, as in lublin:processors=128",
+        "load": 1.0,
+        "runs": f"{WorkloadKind.RIGID}/{ClusterKind.POOL}",
+        "ends": True,
+    }
+    return {"workloads": [*presets, batch]}
