@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
+import websockets
 from fastapi import FastAPI
 
 from hybrid_ml_scheduler.service.security.access import Access
@@ -90,6 +92,54 @@ def routes(app: FastAPI, *, sockets: bool = False) -> Iterator[tuple[str, str, N
         if method == "HEAD" or (method == SOCKET) != sockets:
             continue
         yield method, re.sub(r"\{(\w+)(:\w+)?\}", lambda found: EXAMPLES.get(found[1], "5"), path), need_of(method, path)
+
+
+@contextlib.asynccontextmanager
+async def served(folder: Path, **given: object) -> AsyncIterator[tuple[Guarded, str, int]]:
+    """Serve on a real port, with a run going on."""
+    async with with_keys(folder, **given) as guarded, listening(guarded.running, guarded.settings) as address:
+        await guarded.ask("POST", "/api/start", guarded.keys["control"])
+        yield guarded, address, int(address.rpartition(":")[2])
+
+
+async def undisturbed(guarded: Guarded) -> None:
+    """The run goes on: tasks go through it and reach the database."""
+    before = guarded.running.run.now.tasks_processed
+    await guarded.running.tasks(20)
+    found = (await guarded.ask("GET", "/api/status", guarded.keys["read"])).json()
+    assert found["state"] == "running"
+    assert found["tasks_processed"] == before + 20
+
+
+async def talk(port: int, data: bytes, wait_s: float = 120.0) -> bytes:
+    """Send bytes, and return everything that comes back until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(wait_s):
+            return await reader.read()
+    except ConnectionError:
+        return b"(reset)"
+    finally:
+        writer.close()
+
+
+def connected(port: int) -> int:
+    """Return how many clients the server on a port holds on to."""
+    found = psutil.Process().net_connections("tcp")
+    return sum(each.status == psutil.CONN_ESTABLISHED and bool(each.laddr) and each.laddr.port == port for each in found)
+
+
+def status_of(answer: bytes) -> int:
+    found = re.match(rb"HTTP/1\.1 (\d{3})", answer)
+    return int(found[1]) if found else 0
+
+
+async def refused(address: str, code: int, **more: object) -> None:
+    with pytest.raises(websockets.InvalidStatus) as caught:
+        async with websockets.connect(f"{address.replace('http', 'ws')}/ws", **more):  # type: ignore[arg-type]
+            pass
+    assert caught.value.response.status_code == code
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from hybrid_ml_scheduler.service.memory import give_memory_back
 from hybrid_ml_scheduler.service.observability.logs import Log
 from hybrid_ml_scheduler.service.security.install import refuse_if_open_to_others
 from hybrid_ml_scheduler.service.security.protocol import protocol_of
+from hybrid_ml_scheduler.service.security.socket_protocol import socket_protocol_of
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 _LOG = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def http_server(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
             proxy_headers=False,  # whom to believe about addresses is HMS_TRUSTED_PROXIES, not everybody on this machine
             backlog=_BACKLOG,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s / 8)),
-            ws="websockets-sansio",
+            ws=socket_protocol_of(settings),
             ws_max_size=int(settings.ws_message_max_kb * 1e3),
             ws_ping_interval=_PING_EVERY_S,
             ws_ping_timeout=settings.ws_send_timeout_s,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import resource
+import socket
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,8 +16,9 @@ from hybrid_ml_scheduler.service.settings import ServiceSettings
 _LOG = logging.getLogger(__name__)
 _TELL_EVERY_S = 60.0
 # uvicorn warns of each request that is none: whoever sends such could fill the log. What it calls an error is one of ours.
-_ERRORS = logging.getLogger(f"{__name__}.errors")
-_ERRORS.setLevel(logging.ERROR)
+ERRORS = logging.getLogger(f"{__name__}.errors")
+"""For what uvicorn says about a connection."""
+ERRORS.setLevel(logging.ERROR)
 
 
 def connections_max(settings: ServiceSettings) -> int:
@@ -38,6 +41,22 @@ def protocol_of(settings: ServiceSettings) -> type[GuardedProtocol]:
     )
 
 
+def bound_unread(transport: asyncio.BaseTransport, most_s: float) -> None:
+    """Let the system end a connection whose client takes nothing for so long: once it is being closed, or little is left, nobody else would."""
+    found = transport.get_extra_info("socket")
+    if found is not None and found.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(most_s * 1e3)))
+
+
+def plain_answer(status: bytes, text: str, headers: bytes = b"") -> bytes:
+    """Return a whole answer to what never becomes a request."""
+    body = text.encode() + b"\n"
+    return (
+        b"HTTP/1.1 " + status + b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: " + str(len(body)).encode() + b"\r\n" + headers
+        + b"connection: close\r\n\r\n" + body
+    )  # fmt: skip
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -49,15 +68,17 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.logger = _ERRORS
+        self.logger = ERRORS
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._head_complete = False
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, if there is room."""
         super().connection_made(transport)
+        bound_unread(transport, self.send_timeout_s)
         if len(self.connections) > self.connections_max:
             now_s = self.loop.time()
             if now_s - GuardedProtocol.told_s > _TELL_EVERY_S:
@@ -93,11 +114,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_arrived()
         if self.transport.is_closing():
             return
-        body = text.encode() + b"\n"
-        self.transport.write(
-            b"HTTP/1.1 " + status + b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: " + str(len(body)).encode() + b"\r\n" + headers
-            + b"connection: close\r\n\r\n" + body
-        )  # fmt: skip
+        self.transport.write(plain_answer(status, text, headers))
         self.transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -114,6 +131,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Note that a request begins."""
         self._head_bytes = 0
+        self._head_complete = False
         self._wait_for_head()
         super().on_message_begin()
 
@@ -123,15 +141,26 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one of its headers."""
-        if self._count(name + value):
+        """Take one of its headers. What stands behind a body in chunks is none: proxies have not looked at it, and it may come after the answer."""
+        if self._count(name + value) and not self._head_complete:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Note that its head has arrived."""
         self._head_arrived()
-        if not self._refused:
+        self._head_complete = True
+        if not self._refused and not self._goes_elsewhere():
             super().on_headers_complete()
+        elif not self._refused:
+            self._refuse(b"400 Bad Request", "The address of the request and its header Host differ.")
+
+    def _goes_elsewhere(self) -> bool:
+        """Whether the first line names another server than the header ``Host`` which is looked at."""
+        _, separator, rest = self.url.partition(b"://")
+        if self.url.startswith(b"/") or not separator:
+            return False
+        authority = re.split(rb"[/?#]", rest, maxsplit=1)[0].lower()
+        return any(name == b"host" and value.lower() != authority for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of its body."""
