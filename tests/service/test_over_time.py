@@ -18,7 +18,7 @@ def test_stretches_hold_everything_once_however_long_the_service_runs() -> None:
     history, most = ServiceHistory(), 0
     assert history.stretches() == []
     for tick in range(1, 2_001):
-        totals = Totals(tick * 3, tick // 7, tick // 11, tick // 5, (float(tick), float(tick * 3)))
+        totals = Totals(tick * 3, tick // 7, tick // 11, tick // 5, {-3: tick, 5: tick * 2})
         history.take(tick * 5.0, totals)
         most = max(most, len(history.stretches()))
     found = history.stretches()
@@ -30,7 +30,7 @@ def test_stretches_hold_everything_once_however_long_the_service_runs() -> None:
     until = int(found[-1][1] / 5)
     assert sum(counted.requests for _, _, counted in found) == until * 3
     assert sum(counted.troubles for _, _, counted in found) == until // 5
-    assert sum(counted.responses[-1] for _, _, counted in found) == until * 3
+    assert sum(sum(counted.responses.values()) for _, _, counted in found) == until * 3
 
 
 @pytest.mark.parametrize("runs", SUGGESTED_POLICIES)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hybrid_ml_scheduler.service.observability import recent
 from hybrid_ml_scheduler.service.observability.metrics import MOST_POLICIES, OTHER, Metrics
-from hybrid_ml_scheduler.service.observability.quantiles import quantile
+from hybrid_ml_scheduler.service.observability.recent import MOST_TIMES, RecentTimes, quantile
 from hybrid_ml_scheduler.service.operations import Operations
 from service_fixtures import Running, running, settings_in
 
@@ -86,20 +88,31 @@ def test_policies_have_bounded_labels() -> None:
     assert f'hms_policy_decisions_total{{decided_by="rule",policy="{OTHER}"}} 50.0' in text
 
 
-def test_quantiles_out_of_buckets() -> None:
-    bounds_s = (1.0, 2.0, 4.0)
-    assert quantile([0, 0, 0, 0], bounds_s, 0.5) is None
-    # Four below 1, four between 2 and 4.
-    counts = [4, 4, 8, 8]
-    assert quantile(counts, bounds_s, 0.25) == 0.5
-    assert quantile(counts, bounds_s, 0.5) == 1.0
-    assert quantile(counts, bounds_s, 0.75) == 3.0
-    # Above the last bound.
-    assert quantile([0, 0, 0, 9], bounds_s, 0.5) == 4.0
+@pytest.mark.parametrize("count", [1, 2, 19, 20, 100, 101])
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.95, 0.99, 1.0])
+def test_quantiles_are_times_that_were_measured(count: int, share: float) -> None:
+    times_s = [0.25 * number for number in range(1, count + 1)]
+    found_s = quantile(times_s, share)
+    assert found_s == np.quantile(times_s, share, method="inverted_cdf")
+    assert quantile([], share) is None
+
+
+def test_times_are_of_the_last_minutes_and_of_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1_000.0
+    monkeypatch.setattr(recent.time, "monotonic", lambda: now_s)
+    times: RecentTimes[str] = RecentTimes()
+    for number in range(2 * MOST_TIMES):
+        times.add("a", float(-number))
+    assert times.of("a") == [float(-number) for number in reversed(range(MOST_TIMES, 2 * MOST_TIMES))]
+    now_s += recent.WINDOW_S / 2
+    times.add("a", 7.0)
+    now_s += recent.WINDOW_S / 2 + 1
+    assert times.of("a") == [7.0]
+    assert times.of("b") == []
 
 
 async def test_operations_tell_what_happened(tmp_path: Path) -> None:
-    async with running(settings_in(tmp_path, slow_request_s=1e-9, slow_query_s=1e-9)) as service:
+    async with running(settings_in(tmp_path, slow_request_s=1e-9, slow_query_s=1e-9, cache_ttl_s=600.0)) as service:
         run_id = await service.tasks(5)
         for _ in range(3):
             await service.get("/api/full_history", run_id=run_id)
@@ -123,5 +136,5 @@ async def test_operations_tell_what_happened(tmp_path: Path) -> None:
         answered = next(entry for entry in found["failures"] if entry["status"] == 500)
         assert (answered["route"], answered["request_id"]) == ("POST /api/pause", "find-me")
         assert "a secret place" not in str(found)
-        slow = next(entry for entry in found["failures"] if entry["source"].endswith("statements"))
-        assert "SELECT" in slow["message"] or "INSERT" in slow["message"]
+        slow = [entry["message"] for entry in found["failures"] if entry["source"].endswith("statements")]
+        assert any("SELECT" in message or "INSERT" in message for message in slow), slow

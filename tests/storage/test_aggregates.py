@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ from hybrid_ml_scheduler.engine.metrics import BOUNDED_SLOWDOWN_FLOOR_S
 from hybrid_ml_scheduler.storage.aggregates import SLOWDOWN_BOUND_S, Key, Pending, Totals, merge, totals_of
 from hybrid_ml_scheduler.storage.chunk import Chunk, encode, header_line
 from hybrid_ml_scheduler.storage.schema import TOTAL_WINDOW
-from hybrid_ml_scheduler.storage.sketch import LARGEST, RELATIVE_ERROR, SMALLEST, Sketch
+from hybrid_ml_scheduler.storage.sketch import LARGEST, RELATIVE_ERROR, SMALLEST, Sketch, bin_of
 from storage_cases import SCHEDULERS, make_batch
 
 WINDOW_S = 20.0
@@ -158,6 +158,8 @@ def test_quantiles_are_within_their_error(values: list[float], cut: int, share: 
     assert found is not None
     assert abs(found - exact) <= RELATIVE_ERROR * exact * (1 + 1e-6)
     assert sketch.count == len(values)
+    counted = Sketch.of_counts(Counter(bin_of(value) for value in values))
+    assert (counted.bins.tolist(), counted.counts.tolist()) == (sketch.bins.tolist(), sketch.counts.tolist())
 
 
 def test_an_empty_sketch_knows_nothing() -> None:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from hybrid_ml_scheduler.service.facts import storage_status
 from hybrid_ml_scheduler.service.observability.history import ServiceHistory
-from hybrid_ml_scheduler.service.observability.metrics import LAG_BOUNDS_S, RESPONSE_BOUNDS_S, STATEMENT_BOUNDS_S, Metrics
-from hybrid_ml_scheduler.service.observability.quantiles import Counts, quantile
+from hybrid_ml_scheduler.service.observability.metrics import Metrics
+from hybrid_ml_scheduler.service.observability.recent import MOST_TIMES, WINDOW_S, quantile
 from hybrid_ml_scheduler.service.observability.state import most
 from hybrid_ml_scheduler.service.observability.watching import Observability
 from hybrid_ml_scheduler.service.resources import Resources
@@ -20,9 +20,9 @@ from hybrid_ml_scheduler.service.schemas import StorageStatus
 
 
 class Times(BaseModel):
-    """How long something took lately; quantiles are interpolated inside the buckets of a histogram. null where nothing was counted."""
+    """How long something took lately: the least time that so many did not exceed, each of them measured. null where nothing was."""
 
-    count: int = Field(description="How often, in the window.")
+    count: int = Field(description=f"How many times were measured in the window; the newest {MOST_TIMES:,} at most.")
     p50_s: float | None = Field(description="Median, in seconds.")
     p95_s: float | None = Field(description="95 % quantile, in seconds.")
     p99_s: float | None = Field(description="99 % quantile, in seconds.")
@@ -82,8 +82,8 @@ class Stretch(BaseModel):
     refused: int = Field(description="Of these, because there were too many.")
     failed: int = Field(description="Answered with 500 or above.")
     troubles: int = Field(description="Warnings and errors of the log, and answers of 500 or above.")
-    p50_s: float | None = Field(description="Median of response times, in seconds.")
-    p99_s: float | None = Field(description="99 % quantile of response times, in seconds.")
+    p50_s: float | None = Field(description="Median of response times, in seconds, within 1 %.")
+    p99_s: float | None = Field(description="99 % quantile of response times, in seconds, within 1 %.")
 
 
 class Operations(BaseModel):
@@ -91,9 +91,8 @@ class Operations(BaseModel):
 
     at: str = Field(description="ISO 8601, UTC.")
     uptime_s: float
-    window_s: float = Field(description="Length of the window of all times here, in seconds; at most about 300.")
+    window_s: float = Field(description=f"Length of the window of all times here, in seconds; at most {WINDOW_S:.0f}.")
     routes: list[RouteTimes] = Field(description="The slowest 99 % quantile first.")
-    known_up_to_s: float = Field(description="The largest response time that is told apart: a quantile that equals it may be anything above.")
     over_time: list[Stretch] = Field(description="Since the process began, oldest first; at most 240 stretches, which grow longer as it goes on.")
     requests_in_progress: int
     event_loop: Times = Field(description="How late the event loop woke a timer.")
@@ -114,28 +113,23 @@ class Operations(BaseModel):
     failures: list[Failure] = Field(description="Newest first, at most 50.")
 
 
-def _times(counts: list[float], bounds_s: tuple[float, ...]) -> dict[str, Any]:
-    return {"count": int(counts[-1])} | {f"p{share}_s": quantile(counts, bounds_s, share / 100) for share in (50, 95, 99)}
-
-
-def _together(counts: Counts, bounds_s: tuple[float, ...]) -> list[float]:
-    return [sum(column) for column in zip(*counts.values(), strict=True)] or [0.0] * (len(bounds_s) + 1)
+def _times(ascending_s: list[float]) -> dict[str, Any]:
+    return {"count": len(ascending_s)} | {f"p{share}_s": quantile(ascending_s, share / 100) for share in (50, 95, 99)}
 
 
 def _labelled(counter: Any) -> list[tuple[dict[str, str], int]]:
     return [(sample.labels, int(sample.value)) for metric in counter.collect() for sample in metric.samples if sample.name.endswith("_total")]
 
 
-def _routes(metrics: Metrics, recent: Counts) -> list[dict[str, Any]]:
+def _routes(metrics: Metrics) -> list[dict[str, Any]]:
     totals: dict[tuple[str, str], list[int]] = {}
     for labels, count in _labelled(metrics.requests):
         found = totals.setdefault((labels["method"], labels["route"]), [0, 0])
         found[0] += count
         found[1] += count if labels["status"].startswith("5") else 0
     rows = [
-        {"method": method, "route": route, "total": total, "failed": failed, **_times(recent[method, route], RESPONSE_BOUNDS_S)}
+        {"method": method, "route": route, "total": total, "failed": failed, **_times(metrics.responses.of((method, route)))}
         for (method, route), (total, failed) in totals.items()
-        if (method, route) in recent
     ]
     return sorted(rows, key=lambda row: -(row["p99_s"] or 0.0))
 
@@ -157,8 +151,8 @@ def _over_time(history: ServiceHistory) -> list[dict[str, Any]]:
             "refused": found.refused,
             "failed": found.failed,
             "troubles": found.troubles,
-            "p50_s": quantile(found.responses, RESPONSE_BOUNDS_S, 0.5),
-            "p99_s": quantile(found.responses, RESPONSE_BOUNDS_S, 0.99),
+            "p50_s": found.response_s(0.5),
+            "p99_s": found.response_s(0.99),
         }
         for from_s, until_s, found in history.stretches()
     ]
@@ -170,25 +164,18 @@ def operations(observability: Observability, resources: Resources) -> dict[str, 
     if sampler is None:  # pragma: no cover - nothing is served before it is there
         raise RuntimeError("the application is not being watched: it was not started")
     now_s = time.monotonic()
-    counts = sampler.counts()
     uptime_s = now_s - resources.started_s
-    window_s = uptime_s
-    recent: dict[str, Counts] = {}
-    for name, found in counts.items():
-        length_s, recent[name] = sampler.recent.since(now_s, name, found)
-        window_s = uptime_s if length_s is None else length_s
     drainer = resources.storage.drainer
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "uptime_s": round(uptime_s, 3),
-        "window_s": round(window_s, 3),
-        "routes": _routes(metrics, recent["responses"]),
-        "known_up_to_s": RESPONSE_BOUNDS_S[-1],
+        "window_s": round(min(uptime_s, WINDOW_S), 3),
+        "routes": _routes(metrics),
         "over_time": _over_time(sampler.history),
         "requests_in_progress": int(_value(metrics.in_progress)),
-        "event_loop": _times(_together(recent["loop"], LAG_BOUNDS_S), LAG_BOUNDS_S),
-        "statements": _times(_together(recent["statements"], STATEMENT_BOUNDS_S), STATEMENT_BOUNDS_S),
+        "event_loop": _times(metrics.lags.of(None)),
+        "statements": _times(metrics.statements.of(None)),
         "slow_requests": int(_value(metrics.slow_requests)),
         "slow_statements": int(_value(metrics.slow_statements)),
         "slow_request_s": settings.slow_request_s,

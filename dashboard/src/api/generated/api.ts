@@ -1791,11 +1791,6 @@ export interface components {
              */
             readonly failures: readonly components["schemas"]["Failure"][];
             /**
-             * Known Up To S
-             * @description The largest response time that is told apart: a quantile that equals it may be anything above.
-             */
-            readonly known_up_to_s: number;
-            /**
              * Live Stream
              * @description clients, clients_max, frames_sent, and dropped: clients by why they were let go.
              */
@@ -1851,7 +1846,7 @@ export interface components {
             readonly uptime_s: number;
             /**
              * Window S
-             * @description Length of the window of all times here, in seconds; at most about 300.
+             * @description Length of the window of all times here, in seconds; at most 300.
              */
             readonly window_s: number;
         };
@@ -2202,7 +2197,7 @@ export interface components {
         readonly RouteTimes: {
             /**
              * Count
-             * @description How often, in the window.
+             * @description How many times were measured in the window; the newest 1,024 at most.
              */
             readonly count: number;
             /**
@@ -2776,12 +2771,12 @@ export interface components {
             readonly from_s: number;
             /**
              * P50 S
-             * @description Median of response times, in seconds.
+             * @description Median of response times, in seconds, within 1 %.
              */
             readonly p50_s: number | null;
             /**
              * P99 S
-             * @description 99 % quantile of response times, in seconds.
+             * @description 99 % quantile of response times, in seconds, within 1 %.
              */
             readonly p99_s: number | null;
             /**
@@ -2895,12 +2890,12 @@ export interface components {
         };
         /**
          * Times
-         * @description How long something took lately; quantiles are interpolated inside the buckets of a histogram. null where nothing was counted.
+         * @description How long something took lately: the least time that so many did not exceed, each of them measured. null where nothing was.
          */
         readonly Times: {
             /**
              * Count
-             * @description How often, in the window.
+             * @description How many times were measured in the window; the newest 1,024 at most.
              */
             readonly count: number;
             /**

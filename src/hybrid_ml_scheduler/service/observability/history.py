@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
+
+from hybrid_ml_scheduler.storage.sketch import Sketch
 
 MOST_STRETCHES = 240
 """Even. When there are so many, each two that follow one another become one."""
@@ -23,26 +26,29 @@ class Totals:
         Answered with 500 or above.
     troubles : int
         Warnings and errors of the log, and answers of 500 or above.
-    responses : tuple of float
-        Cumulative counts of the buckets of response times, of all routes together.
+    responses : mapping of int to int
+        How many response times, of all routes together, fell in which bin of a `Sketch`.
     """
 
     requests: int = 0
     refused: int = 0
     failed: int = 0
     troubles: int = 0
-    responses: tuple[float, ...] = ()
+    responses: Mapping[int, int] = field(default_factory=dict)
 
     def since(self, before: Totals) -> Totals:
         """Return what was counted after an earlier moment."""
-        old = before.responses or (0.0,) * len(self.responses)
         return Totals(
             self.requests - before.requests,
             self.refused - before.refused,
             self.failed - before.failed,
             self.troubles - before.troubles,
-            tuple(now - was for now, was in zip(self.responses, old, strict=True)),
+            {bin_: new for bin_, count in self.responses.items() if (new := count - before.responses.get(bin_, 0))},
         )
+
+    def response_s(self, share: float) -> float | None:
+        """Return a quantile of the response times, within 1 %; None if there are none."""
+        return Sketch.of_counts(self.responses).quantile(share)
 
 
 class ServiceHistory:

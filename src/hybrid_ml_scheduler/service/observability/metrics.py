@@ -9,6 +9,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from hybrid_ml_scheduler.service.observability.recent import RecentTimes
+from hybrid_ml_scheduler.storage.sketch import bin_of
+
 OTHER = "(other)"
 """Whatever would make a set of labels too large."""
 MOST_POLICIES = 128
@@ -25,7 +28,19 @@ ANSWERS = frozenset({"rows", "comparative", "statistics", "windows", "compare", 
 
 
 class Metrics:
-    """Counters and histograms of one application. What can be read off at any time is collected by `state.StateCollector` instead."""
+    """Counters and histograms of one application. What can be read off at any time is collected by `state.StateCollector` instead.
+
+    Attributes
+    ----------
+    responses : RecentTimes
+        Times of the newest requests, by method and route.
+    responses_by_bin : Counter of int
+        Times of all requests since the process began, by bin of a sketch.
+    statements : RecentTimes
+        Times of the newest statements to the database.
+    lags : RecentTimes
+        How late the event loop woke its newest timers.
+    """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -63,6 +78,10 @@ class Metrics:
             "hms_training_seconds", "Real time of trainings.", ["policy", "outcome"], buckets=_TRAINING_BOUNDS_S, registry=registry
         )
         self.cache = Counter("hms_cache_requests", "Questions to the cache of answers.", ["answer", "result"], registry=registry)
+        self.responses: RecentTimes[tuple[str, str]] = RecentTimes()
+        self.responses_by_bin: Counts[int] = Counts()
+        self.statements: RecentTimes[None] = RecentTimes()
+        self.lags: RecentTimes[None] = RecentTimes()
         self._policies: set[str] = set()
         self._requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._statements: dict[str, Histogram] = {}
@@ -94,15 +113,16 @@ class Metrics:
         time_s : float
             Until the head of the answer was sent.
         """
+        method = method if method in _METHODS else OTHER
         key = (method, route, status)
         found = self._requests.get(key)
         if found is None:
-            method = method if method in _METHODS else OTHER
             found = self.requests.labels(method, route, str(status)), self.response_time.labels(method, route)
-            if method != OTHER:
-                self._requests[key] = found
+            self._requests[key] = found
         found[0].inc()
         found[1].observe(time_s)
+        self.responses.add((method, route), time_s)
+        self.responses_by_bin[bin_of(time_s)] += 1
 
     def rejected(self, route_class: str) -> None:
         """Count a request that was refused because there were too many.
@@ -116,6 +136,7 @@ class Metrics:
 
     def statement(self, text: str, time_s: float) -> None:
         """Count a statement to the database."""
+        self.statements.add(None, time_s)
         word = text[:6].upper()
         found = self._statements.get(word)
         if found is None:
@@ -124,6 +145,11 @@ class Metrics:
                 return
             found = self._statements[word] = self.statement_time.labels(word.lower())
         found.observe(time_s)
+
+    def woken(self, late_s: float) -> None:
+        """Count how late the event loop woke a timer."""
+        self.loop_lag.observe(late_s)
+        self.lags.add(None, late_s)
 
     def cached(self, key: str, result: str) -> None:
         """Count a question to the cache of answers.

@@ -1,4 +1,4 @@
-"""What must be looked at again and again: how late the event loop is, whether the database answers, and what was counted until now."""
+"""What must be looked at again and again: how late the event loop is, and whether the database answers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 from hybrid_ml_scheduler.service.observability.history import ServiceHistory, Totals
-from hybrid_ml_scheduler.service.observability.metrics import RESPONSE_BOUNDS_S, Metrics
-from hybrid_ml_scheduler.service.observability.quantiles import Counts, Recent, counts_of
+from hybrid_ml_scheduler.service.observability.metrics import Metrics
 
 LAG_EVERY_S = 0.1
 HEALTH_EVERY_S = 5.0
-SNAPSHOT_EVERY_S = 15.0
 HISTORY_EVERY_S = 5.0
-WINDOW_S = 300.0
 
 
 class Sampler:
@@ -34,7 +31,6 @@ class Sampler:
         self._database_away_s = database_away_s
         self._troubles = troubles
         self._tasks: list[asyncio.Task[None]] = []
-        self.recent = Recent(int(WINDOW_S / SNAPSHOT_EVERY_S))
         self.history = ServiceHistory()
 
     def start(self) -> None:
@@ -51,26 +47,6 @@ class Sampler:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def counts(self) -> dict[str, Counts]:
-        """Return what the histograms that people look at have counted."""
-        metrics = self._metrics
-        return {
-            "responses": counts_of(metrics.response_time, ("method", "route")),
-            "statements": counts_of(metrics.statement_time, ("kind",)),
-            "loop": counts_of(metrics.loop_lag, ()),
-        }
-
-    async def _watch_loop(self) -> None:
-        next_snapshot_s = 0.0
-        while True:
-            due_s = time.monotonic() + LAG_EVERY_S
-            await asyncio.sleep(LAG_EVERY_S)
-            now_s = time.monotonic()
-            self._metrics.loop_lag.observe(max(0.0, now_s - due_s))
-            if now_s >= next_snapshot_s:
-                next_snapshot_s = now_s + SNAPSHOT_EVERY_S
-                self.recent.take(now_s, self.counts())
-
     def totals(self) -> Totals:
         """Return what has been counted since the process began."""
         metrics = self._metrics
@@ -79,9 +55,13 @@ class Sampler:
             requests += int(sample.value)
             failed += int(sample.value) if sample.labels["status"].startswith("5") else 0
         refused = sum(int(sample.value) for family in metrics.rejections.collect() for sample in family.samples if sample.name.endswith("_total"))
-        by_route = counts_of(metrics.response_time, ("method", "route")).values()
-        responses = tuple(sum(column) for column in zip(*by_route, strict=True)) or (0.0,) * (len(RESPONSE_BOUNDS_S) + 1)
-        return Totals(requests, refused, failed, self._troubles(), responses)
+        return Totals(requests, refused, failed, self._troubles(), dict(metrics.responses_by_bin))
+
+    async def _watch_loop(self) -> None:
+        while True:
+            due_s = time.monotonic() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            self._metrics.woken(max(0.0, time.monotonic() - due_s))
 
     async def _look_back(self) -> None:
         began_s = time.monotonic()
