@@ -47,6 +47,9 @@ async def test_predictions_are_those_of_the_explanation_and_true_times_those_of_
         assert 0.0 < lane.log_error < lane.nominal_log_error
         assert lane.coverage is not None
         assert 0.6 < lane.coverage < 0.95
+        assert lane.below is not None
+        # What is neither below nor inside is above.
+        assert 0.0 <= lane.below <= 1.0 - lane.coverage
         assert lane.coverage_outcomes >= 60
         assert {each.device for each in lane.devices} <= {"cpu", "A10", "P4"}
         published = {message.topic: message.body for message in controller.feed.snapshot(("learning", "run"))}

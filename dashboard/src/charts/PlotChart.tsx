@@ -40,6 +40,12 @@ interface Props {
 }
 
 
+/** Whether a mark has one digit: the ends of a logarithmic axis need not be round, and are not written. */
+function isRound(value: number): boolean {
+  const first = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
+  return Math.abs(first - Math.round(first)) < 1e-6;
+}
+
 /** 0 and powers of ten, on both sides of it. */
 function marks(low: number, high: number, from: number): number[] {
   const found = [0];
@@ -94,7 +100,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
             gap: 4,
             ...(unit === "s" && !logarithmic && compressed === undefined ? { incrs: [...TIME_STEPS_S] } : {}),
             ...(compressed === undefined ? {} : { splits: (_: uPlot, __: number, low: number, high: number) => marks(low, high, compressed) }),
-            values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : logarithmic && unit === "s" ? decadeText(tick) : tickText(tick, unit))),
+            values: (_, ticks) => ticks.map((tick) => (tick === null || (logarithmic && !isRound(tick)) ? "" : logarithmic && unit === "s" ? decadeText(tick) : tickText(tick, unit))),
           },
         ],
         series: [

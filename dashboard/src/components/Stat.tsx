@@ -35,6 +35,7 @@ export function Stat({ label, help, value, unit = "plain", text, note, tone }: P
   );
 }
 
-export function Stats({ children }: { readonly children: ReactNode }): ReactNode {
-  return <dl className="stats">{children}</dl>;
+/** `even`: many numbers, in rows of six rather than one full row and a rest. */
+export function Stats({ children, even = false }: { readonly children: ReactNode; readonly even?: boolean }): ReactNode {
+  return <dl className={even ? "stats stats-even" : "stats"}>{children}</dl>;
 }

@@ -73,9 +73,10 @@ interface NumberProps {
   readonly min?: number;
   readonly step?: number | "any";
   readonly problem?: string | null;
+  readonly disabled?: boolean;
 }
 
-export function NumberField({ label, value, onChange, placeholder, hint, min, step = "any", problem }: NumberProps): ReactNode {
+export function NumberField({ label, value, onChange, placeholder, hint, min, step = "any", problem, disabled = false }: NumberProps): ReactNode {
   const id = useId();
   return (
     <span className="field">
@@ -91,6 +92,7 @@ export function NumberField({ label, value, onChange, placeholder, hint, min, st
         value={value}
         min={min}
         step={step}
+        disabled={disabled}
         placeholder={placeholder}
         aria-invalid={problem ? true : undefined}
         aria-describedby={problem ? `${id}-problem` : undefined}

@@ -3,12 +3,12 @@ import { call, useRead } from "../api/client";
 import { Button, Segmented, Select } from "../components/controls";
 import { attempt, notify } from "../components/notices";
 import { Panel } from "../components/Panel";
-import { PolicyTag } from "../components/PolicyTag";
 import { ErrorBlock, StateBlock } from "../components/StateBlock";
 import { clock, format, whole } from "../lib/format";
 import { setParams, useParam } from "../lib/router";
 import { isActive, useLive, usePolicies } from "../store/live";
 import { Camera } from "./cluster/camera";
+import { endOf } from "./cluster/film";
 import { Gantt } from "./cluster/Gantt";
 import { useLiveFilm, useStoredFilm, type Filmed } from "./cluster/sources";
 import { TaskPanel } from "./cluster/TaskPanel";
@@ -19,6 +19,10 @@ const NO_DEVICES: readonly { name: string; kind: string }[] = [];
 const RATES = ["1", "10", "60", "600"] as const;
 /** Between two answers of the service, time goes on at the pace that the last two had, so that the picture glides. */
 const GLIDE_MS = 420;
+/** How long before its end the next part of a replay is asked for, in seconds of the wall clock. */
+const AHEAD_S = 2;
+/** Tasks before those that are sought, so that what still ran is there too. */
+const SEEK_MARGIN = 300;
 
 /** Moves from where it is to the newest moment, instead of jumping. */
 class Glide {
@@ -131,6 +135,14 @@ export default function Cluster(): ReactNode {
     return Number.isFinite(at) ? at : Math.max(filmA.film.time_s, camera.end_s);
   }, [now, filmA.film, camera]);
 
+  // How far a replay can go with what is here, and whether that is its end.
+  const reach = useRef({ until_s: 0, isEnd: false });
+  reach.current = useMemo(() => {
+    const isEnd = storedA.next === null && !storedA.pending;
+    const until_s = isEnd ? Math.max(storedA.film.time_s, ...storedA.film.bars.map((bar) => endOf(bar, storedA.film.time_s))) : storedA.film.time_s;
+    return { until_s, isEnd };
+  }, [storedA.film, storedA.version, storedA.next, storedA.pending]);
+
   // What moves by itself: the newest moment of a run, or a replay.
   useEffect(() => {
     let frame = 0;
@@ -142,29 +154,62 @@ export default function Cluster(): ReactNode {
       if (live && camera.follows && !held) {
         const end = glide.current.at(at) + camera.span_s * 0.04;
         if (Math.abs(end - camera.end_s) > camera.span_s / 5_000) camera.moveTo(end);
-      } else if (!live && playing) camera.moveTo(camera.end_s + passed * Number(rate));
+      } else if (!live && playing) {
+        const end = camera.end_s + passed * Number(rate);
+        if (Math.min(end, reach.current.until_s) > camera.end_s) camera.moveTo(Math.min(end, reach.current.until_s));
+        if (reach.current.isEnd && end >= reach.current.until_s) setPlaying(false);
+      }
     };
     frame = requestAnimationFrame(move);
     return () => cancelAnimationFrame(frame);
   }, [camera, live, held, playing, rate]);
 
-  // A replay begins at its first task, and goes on to the following ones when it gets to the end of what it has.
+  // A replay begins at its first task.
+  const sought = useRef<{ readonly time_s: number; tries: number } | null>(null);
   useEffect(() => {
-    if (live || !storedA.loaded) return;
-    const begin = storedA.film.bars[0]?.start_s ?? 0;
-    const last = storedA.film.time_s;
-    if (camera.follows || camera.end_s < begin || camera.begin_s > last + camera.span_s) {
+    if (live || !storedA.loaded || storedA.pending || !storedA.film.bars.length) return;
+    const { film } = storedA;
+    const begin = film.bars[0]?.start_s ?? 0;
+    if (sought.current) {
+      // Tasks do not come evenly: look again until those of the moment that was sought are here.
+      const { time_s } = sought.current;
+      const early = storedA.first > 0 && film.since_s > time_s;
+      const late = storedA.next !== null && film.time_s < time_s;
+      if ((early || late) && sought.current.tries-- > 0) {
+        const per_s = film.bars.length / Math.max(film.time_s - film.since_s, 1);
+        setParams({ from: String(Math.max(0, Math.floor(storedA.first + (time_s - film.since_s) * per_s - SEEK_MARGIN))) });
+      } else sought.current = null;
+    } else if (camera.follows || camera.end_s < begin || camera.begin_s > film.time_s + camera.span_s) {
       camera.follows = false;
       setFollows(false);
       camera.moveTo(begin + camera.span_s * 0.9);
     }
+  }, [live, camera, storedA]);
+
+  // It goes on to the following tasks before it gets to the end of what is here.
+  useEffect(() => {
+    if (live || !playing) return;
     return camera.subscribe(() => {
-      if (playing && camera.end_s > last && storedA.next !== null) {
-        const keep = storedA.film.bars.find((bar) => bar.start_s >= camera.begin_s - camera.span_s);
-        setParams({ from: String(Math.max(keep?.task ?? storedA.next - 200, 0)) });
-      }
+      if (!storedA.pending && storedA.next !== null && camera.end_s > storedA.film.time_s - AHEAD_S * Number(rate)) setParams({ from: String(storedA.next) });
     });
-  }, [live, camera, storedA.loaded, storedA.version, storedA.film, storedA.next, playing]);
+  }, [live, camera, playing, rate, storedA]);
+
+  // The slider and the clock beside it follow the picture, four times a second.
+  const [shownAt_s, setShownAt] = useState(camera.end_s);
+  useEffect(() => {
+    if (live) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const unsubscribe = camera.subscribe(() => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        setShownAt(camera.end_s);
+      }, 250);
+    });
+    return () => {
+      unsubscribe();
+      clearTimeout(timer);
+    };
+  }, [live, camera]);
 
   const settled = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const onMoved = useCallback(() => {
@@ -216,9 +261,21 @@ export default function Cluster(): ReactNode {
   const seek = (time_s: number): void => {
     setScrub(null);
     camera.follows = false;
-    camera.moveTo(time_s + camera.span_s / 2);
+    camera.moveTo(Math.max(time_s, camera.span_s * 0.9));
+    const isHere = (storedA.first === 0 || storedA.film.since_s <= camera.begin_s) && (storedA.next === null || storedA.film.time_s >= camera.end_s);
     const guess = last_s > 0 ? Math.floor((time_s / last_s) * total) : 0;
-    setParams({ from: String(Math.max(guess - 400, 0)), t: camera.end_s.toFixed(2) });
+    if (!isHere) sought.current = { time_s: Math.max(camera.begin_s, 0), tries: 8 };
+    setParams({ ...(isHere ? {} : { from: String(Math.max(guess - SEEK_MARGIN, 0)) }), t: camera.end_s.toFixed(2) });
+  };
+  /** Begin, go on or hold; from the end it begins anew. */
+  const play = (): void => {
+    if (!playing && reach.current.isEnd && camera.end_s >= reach.current.until_s - 1e-6) seek(0);
+    if (playing) {
+      const keep = storedA.film.bars.find((bar) => bar.start_s >= camera.begin_s);
+      if (keep && keep.task >= storedA.first) setParams({ from: String(Math.max(keep.task - SEEK_MARGIN, storedA.first)) });
+      onMoved();
+    }
+    setPlaying(!playing);
   };
 
   const runOptions = [
@@ -250,7 +307,7 @@ export default function Cluster(): ReactNode {
             </>
           ) : (
             <>
-              <Button kind={playing ? "plain" : "primary"} onClick={() => setPlaying(!playing)}>
+              <Button kind={playing ? "plain" : "primary"} onClick={play}>
                 {playing ? "Pause replay" : "Replay"}
               </Button>
               <Segmented label="Speed of the replay" value={rate} onChange={setRate} options={RATES.map((value) => ({ value, label: `${value}×` }))} />
@@ -275,19 +332,19 @@ export default function Cluster(): ReactNode {
           <label className="visually-hidden" htmlFor="scrub">
             Moment of the run
           </label>
-          <input id="scrub" type="range" min={0} max={last_s} step={last_s / 2000} value={scrub ?? Math.min(Math.max(camera.begin_s + camera.span_s / 2, 0), last_s)} aria-valuetext={clock(scrub ?? camera.end_s)} onChange={(event) => setScrub(Number(event.target.value))} onPointerUp={() => scrub !== null && seek(scrub)} onKeyUp={() => scrub !== null && seek(scrub)} />
+          <input id="scrub" type="range" min={0} max={last_s} step={last_s / 2000} value={scrub ?? Math.min(Math.max(shownAt_s, 0), last_s)} aria-valuetext={clock(scrub ?? shownAt_s)} onChange={(event) => setScrub(Number(event.target.value))} onPointerUp={() => scrub !== null && seek(scrub)} onKeyUp={() => scrub !== null && seek(scrub)} />
           <span className="muted">
-            {clock(scrub ?? camera.end_s)} of {clock(last_s)}
+            {clock(scrub ?? Math.min(shownAt_s, last_s))} of {clock(last_s)}
           </span>
         </div>
       ) : null}
       {first === null || run === null ? (
-        stored.error ? <ErrorBlock error={stored.error} retry={stored.reload} /> : <StateBlock kind="empty" title="There is no run to show">Start one on the page “Live”, or choose an earlier one above.</StateBlock>
+        stored.error ? <ErrorBlock error={stored.error} retry={stored.reload} /> : active && live ? <StateBlock kind="loading" title="Lanes are being made ready" /> : <StateBlock kind="empty" title="There is no run to show">Start one in the view Live, or choose an earlier one above.</StateBlock>
       ) : (
         <div className={task === null ? "cluster" : "cluster cluster-task"}>
           <div className="stack">
             {([["a", first, filmA, selectA], ...(bShown ? ([["b", second, filmB, selectB]] as const) : [])] as const).map(([of, policy, filmed, onSelect]) => (
-              <Panel key={of} title={policy} stale={live && stale} actions={<span className="gantt-key"><PolicyTag policy={policy} /><span className="key-cpu">cores</span><span className="key-gpu">GPU</span><span className="key-both">split</span></span>} help="Every task on the devices it ran on; the parts of a split task are joined by a line. Drag to move, Ctrl + wheel to zoom, click a task to see why it is there.">
+              <Panel key={of} title={policy} stale={live && stale} actions={<span className="gantt-key"><span className="key-cpu">cores</span><span className="key-gpu">GPU</span><span className="key-both">split</span></span>} help="Every task on the devices it ran on; the parts of a split task are joined by a line. Drag to move, Ctrl + wheel to zoom, click a task to see why it is there.">
                 {filmed.error && !filmed.loaded ? (
                   <ErrorBlock error={filmed.error} />
                 ) : !filmed.loaded ? (

@@ -248,7 +248,7 @@ function Windows({ id, policies, going }: { readonly id: number; readonly polici
     <Panel
       title="Over time"
       className="w12"
-      help={`Means over the tasks that arrived in each window${length === null ? "" : ` of ${format(length, "s")}`} of simulated time; the newest 200 windows.`}
+      help={`Means over the tasks that arrived in each window${length === null ? "" : ` of ${format(length, "s")}`} of simulated time and have finished; the newest 200 windows. Where a policy lags far behind, the newest windows hold only what it took early. The axis is compressed like a logarithm.`}
       actions={
         <Segmented
           label="Metric over time"
@@ -270,6 +270,7 @@ function Windows({ id, policies, going }: { readonly id: number; readonly polici
           unit={metric === "energy" ? "J" : "s"}
           xLabel="simulated time"
           height={220}
+          {...(metric === "wait" ? { compressed: 0.1 } : { logarithmic: true })}
         />
       ) : (
         <StateBlock kind="empty" title="No two windows of this run are stored yet" />
@@ -309,7 +310,7 @@ function Comparison({ first, second }: { readonly first: number; readonly second
     { key: "first", label: `Run ${first}`, number: true, help: shown.help, cell: (row) => format(row.metrics[shown.value]?.first, shown.unit), sort: (row) => row.metrics[shown.value]?.first ?? null },
     { key: "second", label: `Run ${second}`, number: true, help: shown.help, cell: (row) => format(row.metrics[shown.value]?.second, shown.unit), sort: (row) => row.metrics[shown.value]?.second ?? null },
     { key: "difference", label: "Difference [95 %]", number: true, help: "Mean of second minus first on the same tasks, with Student's interval over 32 stretches of tasks, one after the other.", cell: (row) => intervalText(row.metrics[shown.value], shown.unit), sort: (row) => row.metrics[shown.value]?.difference ?? null },
-    { key: "bar", label: "", cell: (row) => <IntervalBar metric={row.metrics[shown.value]} most={most} />, width: "22%", wideOnly: true },
+    { key: "bar", label: "less ← → more", help: "The difference and its interval; the scale is compressed like a logarithm on both sides of the line, which is no difference.", cell: (row) => <IntervalBar metric={row.metrics[shown.value]} most={most} />, width: "22%", wideOnly: true },
     { key: "t", label: "t", number: true, help: "Two-sided p of the paired t-test over the stretches.", cell: (row) => pText(row.metrics[shown.value]?.t_p), sort: (row) => row.metrics[shown.value]?.t_p ?? null, wideOnly: true },
     { key: "wilcoxon", label: "Wilcoxon", number: true, help: "Two-sided p of Wilcoxon's signed-rank test over the stretches.", cell: (row) => pText(row.metrics[shown.value]?.wilcoxon_p), sort: (row) => row.metrics[shown.value]?.wilcoxon_p ?? null, wideOnly: true },
   ];

@@ -1,5 +1,5 @@
 /** How good predictions are, what trainings brought, and which version of each model is in use. */
-import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import { call, useRead, type Schemas } from "../api/client";
 import { mayControl, useSession } from "../api/session";
 import { PlotChart, type Series } from "../charts/PlotChart";
@@ -12,12 +12,13 @@ import { Button, Select } from "../components/controls";
 import { attempt } from "../components/notices";
 import { clock, format, moment, signed, UNKNOWN, whole } from "../lib/format";
 import { useParam } from "../lib/router";
-import { useLive } from "../store/live";
+import { isActive, useLive } from "../store/live";
 import type { LaneLearning, Training } from "../store/messages";
+import { Bars } from "./parts/bars";
 import { Predictions } from "./parts/predictions";
 import { deciderName } from "./parts/statistics";
 
-const POINTS = 600;
+const TRAIL_EVERY_S = 3;
 
 /** exp of a mean |log ratio|: by which factor a prediction is off, typically. */
 function factor(log: number | null | undefined): number | null {
@@ -30,26 +31,16 @@ interface Errors {
   readonly nominal: readonly (number | null)[];
 }
 
-/** Errors of one lane as they came in since this view was opened. */
-function useErrors(lane: LaneLearning | null, time_s: number | undefined): Errors {
-  const held = useRef<{ policy: string | null; time_s: number[]; model: (number | null)[]; nominal: (number | null)[] }>({ policy: null, time_s: [], model: [], nominal: [] });
-  const [shown, setShown] = useState<Errors>({ time_s: [], model: [], nominal: [] });
-  useEffect(() => {
-    const trail = held.current;
-    if (!lane || time_s === undefined) return;
-    const last = trail.time_s.at(-1);
-    if (trail.policy !== lane.policy || (last !== undefined && time_s < last)) {
-      trail.policy = lane.policy;
-      trail.time_s.length = trail.model.length = trail.nominal.length = 0;
-    }
-    if (trail.time_s.at(-1) === time_s) return;
-    trail.time_s.push(time_s);
-    trail.model.push(factor(lane.log_error));
-    trail.nominal.push(factor(lane.nominal_log_error));
-    for (const column of [trail.time_s, trail.model, trail.nominal]) if (column.length > POINTS) column.shift();
-    setShown({ time_s: [...trail.time_s], model: [...trail.model], nominal: [...trail.nominal] });
-  }, [lane, time_s]);
-  return shown;
+/** Errors of one lane since the run began, as the service has kept them. */
+function useErrors(policy: string | null, going: boolean): Errors {
+  const found = useRead("/api/v1/run/trail", policy === null ? null : { query: { policy } }, going ? { every_s: TRAIL_EVERY_S } : {});
+  return useMemo(() => {
+    const columns = policy === null ? undefined : found.data?.lanes[policy];
+    const time_s = found.data?.time_s ?? [];
+    const known = time_s.map((_, place) => place).filter((place) => typeof columns?.["log_error"]?.[place] === "number");
+    const factors = (name: string): (number | null)[] => known.map((place) => factor(columns?.[name]?.[place]));
+    return { time_s: known.map((place) => time_s[place] ?? 0), model: factors("log_error"), nominal: factors("nominal_log_error") };
+  }, [found.data, policy]);
 }
 
 export default function Learning(): ReactNode {
@@ -58,7 +49,8 @@ export default function Learning(): ReactNode {
   const [wanted, setWanted] = useParam("policy", "");
   const lanes = learning?.lanes ?? [];
   const lane = lanes.find((each) => each.policy === wanted) ?? lanes[0] ?? null;
-  const errors = useErrors(lane, learning?.time_s);
+  const going = useLive((state) => isActive(state.run?.state));
+  const errors = useErrors(lane?.policy ?? null, going);
   const series = useMemo<Series[]>(
     () => [
       { label: "model", variable: "--p0", values: errors.model },
@@ -107,22 +99,36 @@ function Lane({ lane, series, errors, stale }: { readonly lane: LaneLearning; re
           <Stat label="Decides" text={lane.decides === "model" ? "model" : deciderName(lane.decides)} tone={lane.decides === "model" ? "good" : "warn"} help="Who takes the decisions at this moment: the model, or the rule behind it with the reason." />
           <Stat label="Outcomes" value={lane.outcomes} unit="count" help="Parts of finished tasks whose true time was compared with the prediction." />
           <Stat label="Typical error" value={factor(lane.log_error)} unit="factor" help="exp of the running mean (each outcome counts 1 %) of |log(predicted ÷ true)|: by which factor predictions are off, typically. 1 × is perfect." />
-          <Stat label="… of nominal times" value={factor(lane.nominal_log_error)} unit="factor" help="The same of the times that a rule assumes." />
+          <Stat label="Nominal error" value={factor(lane.nominal_log_error)} unit="factor" help="The same of the times that a rule assumes." />
           <Stat label="Coverage" value={lane.coverage} unit="share" note={lane.coverage === null ? "the model gives no quantiles" : `of ${whole(lane.coverage_outcomes)}; ideal 80 %`} help="Share of the newest outcomes that lay between the model's quantiles of 10 % and 90 %." />
           <Stat label="Drift alarms" value={lane.alarms} unit="count" note={lane.last_alarm_s === null ? "none yet" : `last at ${clock(lane.last_alarm_s)}`} help="How often a detector of drift has rung since this version came into use: errors of predictions changed lastingly." tone={lane.alarms ? "warn" : undefined} />
-          <Stat label="Falls" value={lane.falls} unit="count" help="How often the guardrail handed decisions to the rule." />
-          <Stat label="Against its rule" value={ratio} unit="share" note={`${whole(lane.comparisons)} replays; below 0 the model wins`} help="Objective of the model ÷ that of its rule − 1, over replays of finished tasks." />
+          <Stat label="Fallbacks" value={lane.falls} unit="count" note={lane.falls ? "by the guardrail" : "none yet"} help="How often the guardrail has handed decisions over to the rule behind the model, until the model was good enough again." />
+          <Stat label="Against its rule" value={ratio} unit="share" note={ratio === null ? "no replay yet" : `${whole(lane.comparisons)} replays; ${ratio < 0 ? "the model wins" : ratio > 0 ? "the rule wins" : "even"}`} help="Objective of the model ÷ that of its rule − 1, over replays of finished tasks." />
         </Stats>
       </Panel>
       <Panel title="Predicted against true" className="w6" stale={stale} help="A sample of the newest predictions. On the dashed line they would be perfect; bars reach from the 10 % to the 90 % quantile.">
         {lane.pairs.length ? <Predictions title={`Predictions of ${lane.policy}`} parts={lane.pairs} /> : <StateBlock kind="empty" title="No predicted task has finished yet" />}
       </Panel>
       <div className="stack w6">
-        <Panel title="Errors over time" stale={stale} help="Typical error as a factor, as it came in since this view was opened. When the model's rises above that of nominal times, drift is near.">
+        <Panel title="Errors over time" stale={stale} help="Typical error as a factor since the run began, or since this process took it over: exp of the running mean of |log(predicted ÷ true)|. When the model's rises above that of nominal times, drift is near.">
           {errors.time_s.length > 1 ? (
             <PlotChart title={`Typical error of ${lane.policy}`} x={errors.time_s} series={series} unit="factor" yMin={1} height={170} xLabel="simulated time" />
           ) : (
-            <StateBlock kind="empty" title="Two points are needed for a line" />
+            <StateBlock kind="empty" title="No outcome has been compared yet" />
+          )}
+        </Panel>
+        <Panel title="Calibration of quantiles" stale={stale} help="Where the true times of the newest sampled outcomes, at most 512, lay among the model's quantiles. The marks are where the shares should be: 10 % below the quantile of 10 %, 80 % between, 10 % above that of 90 %.">
+          {lane.coverage === null || lane.below === null ? (
+            <p className="muted">{lane.outcomes ? "This model gives no quantiles." : "No outcome has been compared yet."}</p>
+          ) : (
+            <Bars
+              title={`Calibration of ${lane.policy}`}
+              entries={[
+                { label: "below 10 % quantile", share: lane.below, ideal: 0.1 },
+                { label: "between", share: lane.coverage, ideal: 0.8 },
+                { label: "above 90 % quantile", share: Math.max(0, 1 - lane.coverage - lane.below), ideal: 0.1 },
+              ]}
+            />
           )}
         </Panel>
         <Panel title="By device" flush stale={stale} help="What the guardrail goes by.">
@@ -351,19 +357,7 @@ function FeatureUse({ name, version }: { readonly name: string; readonly version
           {whole(shown.trees)} trees, {whole(shown.splits)} splits
         </span>
       </div>
-      <div className="bars">
-        {entries.map(([feature, share]) => (
-          <div key={feature} style={{ display: "contents" }}>
-            <span className="share-label mono" title={feature}>
-              {feature}
-            </span>
-            <span className="share-track">
-              <span className="share-fill" style={{ display: "block", width: `${(share / most) * 100}%` }} />
-            </span>
-            <span className="share-value">{format(share, "share")}</span>
-          </div>
-        ))}
-      </div>
+      <Bars title={`Splits of ${name}@${version} by feature`} mono full={most} entries={entries.map(([label, share]) => ({ label, share }))} />
     </div>
   );
 }

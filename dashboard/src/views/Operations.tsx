@@ -1,13 +1,14 @@
 /** How the service itself is doing: health, database, Redis, response times, refusals, troubles; who is signed in, and keys. */
-import { useState, type ReactNode } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import { call, useRead, type Schemas } from "../api/client";
 import { signOut, useSession } from "../api/session";
+import { PlotChart, type Series } from "../charts/PlotChart";
 import { Dialog } from "../components/Dialog";
 import { Panel } from "../components/Panel";
 import { ErrorBlock, StateBlock } from "../components/StateBlock";
 import { Stat, Stats } from "../components/Stat";
 import { Table, type Column, type Sorting } from "../components/Table";
-import { Button } from "../components/controls";
+import { Button, Segmented } from "../components/controls";
 import { attempt } from "../components/notices";
 import { format, moment, UNKNOWN, whole } from "../lib/format";
 import { HELP } from "../lib/metrics";
@@ -25,6 +26,11 @@ function fact(facts: Readonly<Record<string, unknown>>, name: string): string {
 
 function tone(state: string): "good" | "warn" | "bad" {
   return state === "ok" || state === "connected" ? "good" : state === "alone" ? "good" : state === "away" || state === "lost" ? "warn" : "bad";
+}
+
+/** A quantile; where only a lower bound is known, that is said. */
+function within(quantile_s: number | null, upTo_s: number): string {
+  return quantile_s !== null && quantile_s >= upTo_s ? `≥${format(upTo_s, "s")}` : format(quantile_s, "s");
 }
 
 function timesText(times: Times): string {
@@ -68,7 +74,7 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
   return (
     <>
       <Panel title="Service" className="w12" stale={stale}>
-        <Stats>
+        <Stats even>
           <Stat label="Database" text={database} tone={tone(database)} note={`${fact(found.database, "dialect")}, ${fact(found.database, "pool_timeouts")} timeouts`} help="ok: it answers. While it is away results wait in the journal, and nothing is lost." />
           <Stat label="Redis" text={redis} tone={tone(redis)} note={redis === "alone" ? "none was named" : `lost ${fact(found.redis, "times_lost")} times`} help="alone: this process works without one. lost: it is away, and everything goes on in this process." />
           <Stat label="Journal lag" value={found.storage.lag_rows} unit="count" note={`held back above ${whole(found.storage.lag_limit_rows)}`} help={HELP.lag} />
@@ -82,13 +88,14 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
           <Stat label="Up" value={found.uptime_s} unit="s" help="Since the process began." />
         </Stats>
       </Panel>
+      <OverTime found={found} stale={stale} />
       <Routes found={found} stale={stale} />
       <div className="stack w3">
-        <Panel title="Inside" stale={stale} help={`Over the last ${format(found.window_s, "s")}: median · 95 % · 99 %.`}>
+        <Panel title="Inside" stale={stale} help={`How late the event loop woke a timer, and how long statements to the database took: median · 95 % · 99 % over the last ${format(found.window_s, "s")}.`}>
           <dl className="deflist">
-            <dt>Event loop</dt>
+            <dt>Event loop late by</dt>
             <dd>{timesText(found.event_loop)}</dd>
-            <dt>Statements</dt>
+            <dt>SQL statements</dt>
             <dd>{timesText(found.statements)}</dd>
             <dt>Slow requests</dt>
             <dd>
@@ -102,7 +109,7 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
               <div key={pool.name} style={{ display: "contents" }}>
                 <dt>Pool, {pool.name}</dt>
                 <dd>
-                  {whole(pool.in_use)} in use, {whole(pool.idle)} idle, at most {whole(pool.most)}
+                  {whole(pool.in_use)} of {whole(pool.most)} in use
                 </dd>
               </div>
             ))}
@@ -130,6 +137,55 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
   );
 }
 
+const OVER = [
+  { value: "requests", label: "Requests" },
+  { value: "times", label: "Response times" },
+] as const;
+
+/** What the service has counted since its process began, so that the past is there when this view is opened. */
+function OverTime({ found, stale }: { readonly found: Operations; readonly stale: boolean }): ReactNode {
+  const [what, setWhat] = useParam("over", "requests");
+  const kind = what === "times" ? "times" : "requests";
+  const stretches = found.over_time;
+  const last = stretches.at(-1);
+  const [x, rates, times, bad] = useMemo<[number[], Series[], Series[], Series[]]>(() => {
+    const per_s = (name: "requests" | "failed" | "refused" | "troubles"): number[] => stretches.map((each) => each[name] / (each.until_s - each.from_s));
+    return [
+      stretches.map((each) => each.until_s),
+      [{ label: "answered", variable: "--p0", values: per_s("requests"), area: true }],
+      [
+        { label: "median", variable: "--p0", values: stretches.map((each) => each.p50_s) },
+        { label: "99 %", variable: "--p1", dash: [6, 3], values: stretches.map((each) => each.p99_s) },
+      ],
+      [
+        { label: "failed", variable: "--p3", values: stretches.map((each) => each.failed) },
+        { label: "refused", variable: "--p1", dash: [6, 3], values: stretches.map((each) => each.refused) },
+        { label: "troubles", variable: "--p0", dash: [2, 2], values: stretches.map((each) => each.troubles) },
+      ],
+    ];
+  }, [stretches]);
+  const length = last ? format(last.until_s - last.from_s, "s") : UNKNOWN;
+  const kept = `Since the process began, in stretches of ${length}, which grow longer as it goes on.`;
+  return (
+    <>
+      <Panel title="Requests over time" className="w6" stale={stale} help={kind === "times" ? `Median and 99 % quantile of the response times of all routes together, interpolated in a histogram. ${kept}` : `Requests answered ÷ length of the stretch. ${kept}`} actions={<Segmented label="Requests over time" value={kind} options={OVER} onChange={setWhat} />}>
+        {x.length > 1 ? (
+          kind === "times" ? (
+            <PlotChart title="Response times over time" x={x} series={times} unit="s" logarithmic height={150} xLabel="time since the process began" />
+          ) : (
+            <PlotChart title="Requests over time" x={x} series={rates} unit="per_s" height={150} xLabel="time since the process began" />
+          )
+        ) : (
+          <StateBlock kind="empty" title="The process has just begun">The first stretches are counted.</StateBlock>
+        )}
+      </Panel>
+      <Panel title="Errors over time" className="w6" stale={stale} help={`Failed: answered with 500 or above. Refused: because there were too many requests. Troubles: warnings and errors of the log, and answers of 500 or above. Counted per stretch. ${kept}`}>
+        {x.length > 1 ? <PlotChart title="Errors over time" x={x} series={bad} unit="count" yMin={0} height={150} xLabel="time since the process began" /> : <StateBlock kind="empty" title="The process has just begun">The first stretches are counted.</StateBlock>}
+      </Panel>
+    </>
+  );
+}
+
 function Routes({ found, stale }: { readonly found: Operations; readonly stale: boolean }): ReactNode {
   const [by, setBy] = useParam("routes", "-p99");
   const sorting: Sorting = { key: by.replace(/^-/, ""), down: by.startsWith("-") };
@@ -137,9 +193,9 @@ function Routes({ found, stale }: { readonly found: Operations; readonly stale: 
   const columns: Column<Row>[] = [
     { key: "route", label: "Route", cell: (row) => <span className="mono route">{`${row.method} ${row.route}`}</span>, sort: (row) => row.route },
     { key: "count", label: "Lately", number: true, help: `Requests in the last ${format(found.window_s, "s")}.`, cell: (row) => whole(row.count), sort: (row) => row.count },
-    { key: "p50", label: "Median", number: true, help: "Until the head of the answer is sent.", cell: (row) => format(row.p50_s, "s"), sort: (row) => row.p50_s },
-    { key: "p95", label: "p95", number: true, help: "95 % were faster.", cell: (row) => format(row.p95_s, "s"), sort: (row) => row.p95_s, wideOnly: true },
-    { key: "p99", label: "p99", number: true, help: "99 % were faster.", cell: (row) => format(row.p99_s, "s"), sort: (row) => row.p99_s },
+    { key: "p50", label: "Median", number: true, help: "Until the head of the answer is sent.", cell: (row) => within(row.p50_s, found.known_up_to_s), sort: (row) => row.p50_s },
+    { key: "p95", label: "p95", number: true, help: "95 % were faster.", cell: (row) => within(row.p95_s, found.known_up_to_s), sort: (row) => row.p95_s, wideOnly: true },
+    { key: "p99", label: "p99", number: true, help: "99 % were faster.", cell: (row) => within(row.p99_s, found.known_up_to_s), sort: (row) => row.p99_s },
     { key: "total", label: "In all", number: true, help: "Since the process began.", cell: (row) => whole(row.total), sort: (row) => row.total, wideOnly: true },
     { key: "failed", label: "Failed", number: true, help: "Answered with 500 or above, since the process began.", cell: (row) => <span className={row.failed ? "tone-bad" : ""}>{whole(row.failed)}</span>, sort: (row) => row.failed },
   ];
@@ -150,19 +206,22 @@ function Routes({ found, stale }: { readonly found: Operations; readonly stale: 
   );
 }
 
+const FEW = 10;
+
 function Failures({ found, stale }: { readonly found: Operations; readonly stale: boolean }): ReactNode {
+  const [all, setAll] = useState(false);
   type Row = Operations["failures"][number];
   const columns: Column<Row>[] = [
     { key: "at", label: "When", cell: (row) => moment(row.at), sort: (row) => row.at },
     { key: "level", label: "Level", cell: (row) => <span className={`chip ${row.level === "warning" ? "chip-warn" : "chip-bad"}`}>{row.level}</span>, sort: (row) => row.level },
-    { key: "message", label: "What", cell: (row) => <span className="clamp" title={row.message}>{row.message}</span> },
-    { key: "source", label: "Where", cell: (row) => <span className="mono">{row.route ?? row.source}</span>, sort: (row) => row.source, wideOnly: true },
+    { key: "message", label: "What", width: "50%", cell: (row) => <span className="clamp" title={row.message}>{row.message}</span> },
+    { key: "source", label: "Where", cell: (row) => <span className="mono" title={row.source}>{row.route ?? row.source.replace(/^hybrid_ml_scheduler\.(.*\.)?/, "")}</span>, sort: (row) => row.source, wideOnly: true },
     { key: "status", label: "Status", number: true, cell: (row) => row.status ?? "", sort: (row) => row.status, wideOnly: true },
     { key: "request", label: "Request", cell: (row) => <span className="mono">{row.request_id ?? ""}</span>, wideOnly: true },
   ];
   return (
-    <Panel title="Recent troubles" className="w12" flush stale={stale} help="Warnings and errors of the log, and answers of 500 or above; the newest 50 since the process began.">
-      <Table caption="Recent troubles" columns={columns} rows={found.failures} rowKey={(row) => `${row.at} ${row.message}`} empty="There has been no trouble since the process began." />
+    <Panel title="Recent troubles" className="w12" flush stale={stale} help="Warnings and errors of the log, and answers of 500 or above; the newest 50 since the process began." actions={found.failures.length > FEW ? <Button onClick={() => setAll(!all)}>{all ? `Newest ${FEW}` : `All ${found.failures.length}`}</Button> : undefined}>
+      <Table caption="Recent troubles" columns={columns} rows={all ? found.failures : found.failures.slice(0, FEW)} rowKey={(row) => `${row.at} ${row.message}`} empty="There has been no trouble since the process began." />
     </Panel>
   );
 }

@@ -14,6 +14,7 @@ import { useParam } from "../lib/router";
 import { useLive } from "../store/live";
 import { HeatMap, Radar, XYChart, type Line } from "./parts/charts";
 import { IntervalBar, intervalText, reach, type PairedMetric } from "./parts/intervals";
+import { Bars } from "./parts/bars";
 import { AGAIN_S, RunSelect, useRun } from "./parts/runs";
 import { bestRule, deciderName, isLearned, perTask, RADAR_AXES, radarValues, type Statistics } from "./parts/statistics";
 
@@ -40,26 +41,6 @@ function useDecisions(policy: string | null, going: boolean): number | null {
     if (first && now - first[0] > 1_000) setRate(((finished - first[1]) / (now - first[0])) * 1_000);
   }, [finished, going]);
   return rate;
-}
-
-function Bars({ entries, total }: { readonly entries: readonly (readonly [label: string, count: number])[]; readonly total: number }): ReactNode {
-  return (
-    <div className="bars">
-      {entries.map(([label, count]) => (
-        <div key={label} style={{ display: "contents" }}>
-          <span className="share-label" title={label}>
-            {label}
-          </span>
-          <span className="share-track">
-            <span className="share-fill" style={{ display: "block", width: `${total ? (count / total) * 100 : 0}%` }} />
-          </span>
-          <span className="share-value">
-            {format(total ? count / total : null, "share")} <span className="muted">({whole(count)})</span>
-          </span>
-        </div>
-      ))}
-    </div>
-  );
 }
 
 interface Against {
@@ -138,7 +119,7 @@ export default function Scheduler(): ReactNode {
     return (
       <>
         {head}
-        <StateBlock kind="empty" title="No results of this run are stored yet">
+        <StateBlock kind="empty" title={run.going ? "No results of this run are stored yet" : "This run left no results"}>
           They appear as soon as the first tasks have finished and reached the database.
         </StateBlock>
       </>
@@ -147,6 +128,7 @@ export default function Scheduler(): ReactNode {
   const placed = own.data?.placements;
   const finished = placed ? placed.cpu_only + placed.split + placed.gpu_only : 0;
   const deciders = Object.entries(placed?.decided_by ?? {});
+  const decided = deciders.reduce((sum, [, count]) => sum + count, 0);
   const busy = placed ? placed.cpu_s + placed.gpu_s : 0;
   const against: Against[] = all
     .filter((other) => other !== mine)
@@ -163,7 +145,7 @@ export default function Scheduler(): ReactNode {
     { key: "won", label: "Won", number: true, help: "Tasks on which this policy had the shorter response time.", cell: (row) => (row.won === null ? "–" : whole(row.won)), sort: (row) => row.won },
     { key: "lost", label: "Lost", number: true, help: "Tasks on which the other one had the shorter response time. Ties count for neither.", cell: (row) => (row.lost === null ? "–" : whole(row.lost)), sort: (row) => row.lost },
     { key: "difference", label: "Difference of response [95 %]", number: true, help: `This policy minus the other on the same tasks, the newest 5 000. ${HELP.toOracle}`, cell: (row) => intervalText(row.metric, "s"), sort: (row) => row.metric?.difference ?? null },
-    { key: "bar", label: "", cell: (row) => <IntervalBar metric={row.metric} most={most} />, width: "30%", wideOnly: true },
+    { key: "bar", label: "less ← → more", help: "The difference and its interval; the scale is compressed like a logarithm on both sides of the line, which is no difference.", cell: (row) => <IntervalBar metric={row.metric} most={most} />, width: "30%", wideOnly: true },
   ];
 
   return (
@@ -171,7 +153,7 @@ export default function Scheduler(): ReactNode {
       {head}
       <div className="grid">
         <Panel title={policy} className="w12" stale={statistics.stale} help="Over all tasks of the run that this policy has finished; quantiles within 1 %.">
-          <Stats>
+          <Stats even>
             <Stat label="Finished" value={mine.finished} unit="count" help="Tasks of the run that this policy has finished and that are stored." />
             <Stat label="Mean response" value={mine.mean_response_s} unit="s" help={METRICS.response.help} />
             <Stat label="Median" value={mine.median_response_s} unit="s" help="Half of the tasks took no longer from arrival to finish." />
@@ -245,14 +227,15 @@ export default function Scheduler(): ReactNode {
             {placed && finished ? (
               <div className="stack">
                 <Bars
-                  total={finished}
-                  entries={[
+                  title={`Where tasks of ${policy} ran`}
+                  entries={([
                     ["CPU alone", placed.cpu_only],
                     ["split", placed.split],
                     ["GPU alone", placed.gpu_only],
-                  ]}
+                  ] as const).map(([label, count]) => ({ label, count, share: count / finished }))}
                 />
                 <div className="stack-tight">
+                  <span className="muted">Time in parts, as measured:</span>
                   <span className="stacked" role="img" aria-label={`${format(placed.cpu_s, "s")} on CPUs, ${format(placed.gpu_s, "s")} on GPUs`}>
                     <span style={{ width: `${busy ? (placed.cpu_s / busy) * 100 : 0}%`, background: "var(--p0)" }} />
                     <span style={{ width: `${busy ? (placed.gpu_s / busy) * 100 : 0}%`, background: "var(--p1)" }} />
@@ -279,7 +262,11 @@ export default function Scheduler(): ReactNode {
           </Panel>
           <Panel title="Who decided" stale={own.stale} help="Of its newest 10 000 results. A fallback is a decision that the rule behind a learned policy took, with the reason.">
             {deciders.length ? (
-              <Bars total={deciders.reduce((sum, [, count]) => sum + count, 0)} entries={deciders.map(([name, count]) => [deciderName(name), count] as const)} />
+              <>
+                <Bars title={`Who decided for ${policy}`} entries={deciders.map(([name, count]) => ({ label: deciderName(name), count, share: count / decided }))} />
+                {isLearned(mine) && !deciders.some(([name]) => name.startsWith("fallback")) ? <p className="note">No fallback among these: its rule took none of the newest {whole(decided)} decisions.</p> : null}
+                {isLearned(mine) && mine.by_fallback ? <p className="note">Fallbacks over the whole run: {whole(mine.by_fallback)} of {whole(mine.by_model + mine.by_fallback + mine.by_exploration)} decisions.</p> : null}
+              </>
             ) : (
               <StateBlock kind="empty" title="Not known for this run" />
             )}

@@ -27,7 +27,8 @@ MEMORY = 0.01
 PAIRS_AT_ONCE = 8
 """Predictions of a step that are kept as pairs, and whose quantiles are worked out: its newest."""
 COVERED = 512
-"""Newest sampled outcomes over which it is counted how many lay between the quantiles."""
+"""Newest sampled outcomes over which it is counted how many lay between the quantiles, and below them."""
+BELOW, INSIDE, ABOVE = -1, 0, 1
 
 _ESTIMATE = [feature.name for feature in DIVISIBLE].index("estimate")
 _SHORTEST_S = 1e-9
@@ -113,7 +114,7 @@ class Accuracy:
         self._devices = tuple(devices)
         self.outcomes = 0
         self._error = self._nominal_error = self._weight = 0.0
-        self._inside: deque[bool] = deque(maxlen=COVERED)
+        self._sides: deque[int] = deque(maxlen=COVERED)
         self._pairs: deque[PredictedPart] = deque(maxlen=MOST_PAIRS)
 
     def take(
@@ -149,7 +150,7 @@ class Accuracy:
             low_s, high_s = (None if math.isnan(end) else fixed_s + work_s * math.exp(end) for end in ends)
             true_s = float(parts.true_s[place])
             if low_s is not None and high_s is not None:
-                self._inside.append(low_s <= true_s <= high_s)
+                self._sides.append(BELOW if true_s < low_s else ABOVE if true_s > high_s else INSIDE)
             self._pairs.append(
                 PredictedPart(
                     task_id=int(task_id[row]),
@@ -175,8 +176,9 @@ class Accuracy:
             outcomes=self.outcomes,
             log_error=self._error / self._weight if self._weight > 0.0 else None,
             nominal_log_error=self._nominal_error / self._weight if self._weight > 0.0 else None,
-            coverage=sum(self._inside) / len(self._inside) if self._inside else None,
-            coverage_outcomes=len(self._inside),
+            coverage=self._share(INSIDE),
+            below=self._share(BELOW),
+            coverage_outcomes=len(self._sides),
             devices=_device_errors(guard, self._devices),
             decides=DecidedBy(int(who_decides(guard))).name.lower(),
             falls=int(guard.status[N_FALLS]),
@@ -187,12 +189,15 @@ class Accuracy:
             pairs=tuple(self._pairs),
         )
 
+    def _share(self, side: int) -> float | None:
+        return self._sides.count(side) / len(self._sides) if self._sides else None
+
     def saved(self) -> dict[str, Any]:
         """Return what `restore` needs, JSON-able."""
         return {
             "outcomes": self.outcomes,
             "sums": [self._error, self._nominal_error, self._weight],
-            "inside": [int(inside) for inside in self._inside],
+            "sides": list(self._sides),
             "pairs": [asdict(pair) for pair in self._pairs],
         }
 
@@ -200,7 +205,8 @@ class Accuracy:
         """Stand where `saved` was called."""
         self.outcomes = int(values["outcomes"])
         self._error, self._nominal_error, self._weight = (float(value) for value in values["sums"])
-        self._inside.extend(bool(inside) for inside in values["inside"])
+        # A checkpoint of before sides were told apart has none: they are counted anew.
+        self._sides.extend(int(side) for side in values.get("sides", ()))
         self._pairs.extend(PredictedPart(**pair) for pair in values["pairs"])
 
 

@@ -241,6 +241,8 @@ class LaneLearning:
         assumes.
     coverage : float or None
         Share of the newest sampled outcomes, at most 512, that lay between the quantiles of 10 % and 90 %: 0.8 is ideal.
+    below : float or None
+        Share of these that took less than their quantile of 10 %: 0.1 is ideal. The rest took more than that of 90 %.
     coverage_outcomes : int
         How many these were.
     devices : tuple of DeviceError
@@ -267,6 +269,7 @@ class LaneLearning:
     log_error: float | None
     nominal_log_error: float | None
     coverage: float | None
+    below: float | None
     coverage_outcomes: int
     devices: tuple[DeviceError, ...]
     decides: str

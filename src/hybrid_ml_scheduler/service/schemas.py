@@ -202,6 +202,9 @@ class LaneLearning(_Answer):
     log_error: float | None = Field(description="Running mean of |log(predicted / true)|.")
     nominal_log_error: float | None = Field(description="The same for what a rule assumes.")
     coverage: float | None = Field(description="Share of sampled outcomes between the quantiles of 10 % and 90 %; 0.8 is ideal.")
+    below: float | None = Field(
+        description="Share of these that took less than the quantile of 10 %; 0.1 is ideal. The rest took more than that of 90 %."
+    )
     coverage_outcomes: int = Field(description="How many were sampled for it, at most 512.")
     devices: list[DeviceError]
     decides: str = Field(description="model, or why the rule decides now: fallback_...")

@@ -163,6 +163,11 @@ export interface components {
              */
             readonly alarms: number;
             /**
+             * Below
+             * @description Share of these that took less than the quantile of 10 %; 0.1 is ideal. The rest took more than that of 90 %.
+             */
+            readonly below: number | null;
+            /**
              * Comparisons
              * @description Replays against the rule that count.
              */

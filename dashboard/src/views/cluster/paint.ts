@@ -1,6 +1,6 @@
 /** Draws a film: one row per device, both parts of a split task joined, and the length of the queue below. */
 import { canvasFont } from "../../charts/CanvasChart";
-import { clock, digits, format } from "../../lib/format";
+import { clock, format, whole } from "../../lib/format";
 import { color } from "../../lib/theme";
 import type { Bar, Film } from "./film";
 
@@ -121,6 +121,12 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
   context.rect(gutter, AXIS - 4, inner, layout.height);
   context.clip();
 
+  // What has been heard of but not been reached yet comes into sight with its moment.
+  context.save();
+  context.beginPath();
+  context.rect(gutter, 0, Math.max(Math.min(x(scene.now_s), width) - gutter, 0), layout.height);
+  context.clip();
+
   // Tasks, colour by colour: a change of colour costs more than a rectangle.
   const visible = film.all().filter((bar) => bar.start_s <= end_s && Math.max(bar.cpuEnd_s ?? 0, bar.gpuEnd_s ?? 0, bar.start_s) >= begin_s || (bar.start_s <= end_s && (Number.isNaN(bar.cpuEnd_s) || Number.isNaN(bar.gpuEnd_s))));
   for (const variable of ["--on-cpu", "--on-gpu", "--on-both"]) {
@@ -153,7 +159,7 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
     for (const bar of visible)
       for (const [left, right, top, height] of boxes(bar, scene, x)) {
         const from = Math.max(left, gutter);
-        if (height > 12 && right - from > 46) context.fillText(`${bar.task}`, from + 4, top + height / 2 + 0.5, right - from - 8);
+        if (height > 12 && Math.min(right, width) - from > 46) context.fillText(`${bar.task}`, from + 4, top + height / 2 + 0.5);
       }
 
   for (const [task, variable, thick] of [
@@ -174,6 +180,7 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
     }
   }
   context.lineWidth = 1;
+  context.restore();
 
   // The queue.
   const { time_s, length } = scene.queue;
@@ -181,15 +188,17 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
   for (let place = 0; place < time_s.length; place++) if (time_s[place]! <= end_s && (time_s[place + 1] ?? end_s) >= begin_s) most = Math.max(most, length[place]!);
   const [top, bottom] = [layout.queue + 6, layout.queue + QUEUE];
   const y = (count: number): number => bottom - (count / most) * (bottom - top);
+  const known_s = Math.min(scene.now_s, end_s);
+  let [first, last]: [number | null, number] = [null, x(begin_s)];
   context.beginPath();
-  context.moveTo(x(begin_s), bottom);
   for (let place = 0; place < time_s.length; place++) {
-    const [from, until] = [time_s[place]!, Math.min(time_s[place + 1] ?? scene.now_s, end_s)];
-    if (until < begin_s || from > end_s) continue;
+    const [from, until] = [time_s[place]!, Math.min(time_s[place + 1] ?? known_s, known_s)];
+    if (until < begin_s || from > known_s) continue;
+    if (first === null) context.moveTo((first = x(from)), bottom);
     context.lineTo(x(from), y(length[place]!));
-    context.lineTo(x(until), y(length[place]!));
+    context.lineTo((last = x(until)), y(length[place]!));
   }
-  context.lineTo(x(Math.min(scene.now_s, end_s)), bottom);
+  context.lineTo(last, bottom);
   context.closePath();
   context.fillStyle = color("--accent-soft");
   context.fill();
@@ -215,7 +224,7 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
   context.fillStyle = color("--text");
   context.fillText("queue", 0, top + 8);
   context.fillStyle = color("--muted");
-  context.fillText(`up to ${digits(most)}`, 0, top + 23);
+  context.fillText(`up to ${whole(most)}`, 0, top + 23);
 }
 
 /** The bar at a point of the canvas. */

@@ -80,28 +80,51 @@ export interface Stored {
   readonly from: number;
 }
 
-/** Stored rows of a policy, from a task on. */
-export function useStoredFilm(policy: string | null, wanted: Stored | null, devices: readonly { name: string; kind: string }[]): Filmed & { readonly next: number | null } {
+export interface StoredFilm extends Filmed {
+  /** The first task behind those that are here; null: there are none behind them. */
+  readonly next: number | null;
+  /** The first task that is here. */
+  readonly first: number;
+  /** What was asked for is not here yet. */
+  readonly pending: boolean;
+}
+
+/**
+ * Stored rows of a policy, from a task on. What follows on what is here is put behind it, so that nothing on the screen changes its place; anything else
+ * takes its place.
+ */
+export function useStoredFilm(policy: string | null, wanted: Stored | null, devices: readonly { name: string; kind: string }[]): StoredFilm {
   const [film] = useState(() => new Film());
-  const [state, setState] = useState<{ version: number; error: unknown; loaded: boolean; next: number | null }>({ version: 0, error: null, loaded: false, next: null });
+  const [state, setState] = useState<Omit<StoredFilm, "film">>({ version: 0, error: null, loaded: false, next: null, first: 0, pending: true });
+  const here = useRef<{ policy: string | null; run: number | null; first: number; next: number | null }>({ policy: null, run: null, first: 0, next: null });
   const run = wanted?.run ?? null;
   const from = wanted?.from ?? 0;
   useEffect(() => {
     if (policy === null || run === null) return;
+    const known = here.current.policy === policy && here.current.run === run ? here.current : null;
+    if (known && from >= known.first && (known.next === null || from < known.next)) {
+      setState((before) => ({ ...before, pending: false }));
+      return;
+    }
+    const follows = known !== null && from === known.next;
     const abort = new AbortController();
-    setState((before) => ({ ...before, loaded: false }));
+    setState((before) => ({ ...before, pending: true, loaded: before.loaded && known !== null }));
     const ask = async (): Promise<void> => {
       try {
         const found = await call("get", "/api/v1/runs/{run_id}/schedule", { path: { run_id: run }, query: { scheduler: policy, from_task: from, limit: PAGE }, signal: abort.signal });
         const bars = found.rows.map((row) => barOf((name) => row[name], false)).filter((bar): bar is Bar => bar !== null);
-        film.clear();
-        film.devices = devices.length ? devices : devicesOf(bars);
+        if (!follows) {
+          film.clear();
+          film.since_s = from > 0 && bars[0] ? Math.min(...bars.slice(0, 50).map((bar) => bar.arrival_s)) : 0;
+        }
         film.add(bars);
-        film.since_s = from > 0 && bars[0] ? Math.min(...bars.slice(0, 50).map((bar) => bar.arrival_s)) : 0;
-        film.setPresent([], [], null, bars.length ? Math.max(...bars.map((bar) => bar.arrival_s)) : 0);
-        setState((before) => ({ version: before.version + 1, error: null, loaded: true, next: found.next }));
+        film.devices = devices.length ? devices : devicesOf(film.bars);
+        film.setPresent([], [], null, Math.max(follows ? film.time_s : 0, ...bars.map((bar) => bar.arrival_s)));
+        const first = follows ? Math.max(known?.first ?? 0, film.bars.length ? Math.min(...film.bars.slice(0, 200).map((bar) => bar.task)) : 0) : from;
+        here.current = { policy, run, first, next: found.next };
+        setState((before) => ({ version: before.version + 1, error: null, loaded: true, next: found.next, first, pending: false }));
       } catch (error) {
-        if (!abort.signal.aborted) setState((before) => ({ ...before, error, loaded: true }));
+        if (!abort.signal.aborted) setState((before) => ({ ...before, error, loaded: true, pending: false }));
       }
     };
     void ask();

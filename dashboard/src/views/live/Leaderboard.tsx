@@ -178,8 +178,8 @@ export function Leaderboard(): ReactNode {
           </p>
         </>
       ) : (
-        <StateBlock kind="empty" title="No lanes yet">
-          Start a run: every policy gets a lane of its own, all the same tasks.
+        <StateBlock kind={active ? "loading" : "empty"} title={active ? "Lanes are being made ready" : "No lanes"}>
+          {active ? "The first run on a machine compiles the simulator, which takes a minute or so." : "Start a run: every policy gets a lane of its own, all the same tasks."}
         </StateBlock>
       )}
     </Panel>

@@ -4,6 +4,7 @@ import { Button } from "../../components/controls";
 import { attempt } from "../../components/notices";
 import { tickText, whole } from "../../lib/format";
 import { isActive, useLive, usePolicies } from "../../store/live";
+import { kindOf } from "./kinds";
 import { SpeedSlider } from "./SpeedSlider";
 import { StartDialog } from "./StartDialog";
 
@@ -12,7 +13,11 @@ function AddPolicy({ disabled }: { readonly disabled: boolean }): ReactNode {
   const [busy, setBusy] = useState(false);
   const here = usePolicies();
   const found = useRead("/api/v1/policies");
-  const names = found.data?.policies.filter((entry) => entry.runs.includes("divisible/nodes") && !here.includes(entry.name)).map((entry) => entry.name) ?? [];
+  const workload = useLive((state) => state.run?.request?.workload ?? null);
+  const workloads = useRead("/api/v1/workloads");
+  const uploads = useRead("/api/v1/workloads/uploads", workload?.startsWith("upload:") ? {} : null);
+  const kind = workload === null ? null : kindOf(workload, workloads.data?.workloads ?? [], uploads.data?.uploads ?? []);
+  const names = found.data?.policies.filter((entry) => (kind === null || entry.runs.includes(kind)) && !here.includes(entry.name)).map((entry) => entry.name) ?? [];
   const add = async (): Promise<void> => {
     setBusy(true);
     if (await attempt(() => call("post", "/api/v1/run/policies", { body: { policy: name.trim() } }), `${name.trim()} has a lane now.`)) setName("");

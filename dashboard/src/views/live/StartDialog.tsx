@@ -6,14 +6,17 @@ import { Dialog } from "../../components/Dialog";
 import { HelpTip } from "../../components/HelpTip";
 import { notify } from "../../components/notices";
 import { PolicyTag } from "../../components/PolicyTag";
+import { ErrorBlock, StateBlock } from "../../components/StateBlock";
+import { moment, whole } from "../../lib/format";
 import { comparePolicies } from "../../lib/palette";
 import { HELP } from "../../lib/metrics";
 import type { RunRequest } from "../../store/messages";
+import { kindOf, KINDS } from "./kinds";
 import { SpeedSlider } from "./SpeedSlider";
 
-const USUAL = ["oracle", "hybrid_ml", "rl_agent", "greedy", "round_robin", "random"];
-const RULES = ["mct", "sjf+mct", "priced"];
-const KIND = "divisible/nodes";
+/** In the place of a name: the reader says which file. */
+const FILE = "file";
+const STREAMED = "divisible/nodes";
 
 interface Props {
   readonly open: boolean;
@@ -27,10 +30,27 @@ interface Props {
 export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
   const policies = useRead("/api/v1/policies", open ? {} : null);
   const workloads = useRead("/api/v1/workloads", open ? {} : null);
-  const [workload, setWorkload] = useState(last?.workload ?? "steady");
-  const [file, setFile] = useState("");
+  const uploads = useRead("/api/v1/workloads/uploads", open ? {} : null);
+  const named = workloads.data?.workloads ?? [];
+  const uploaded = uploads.data?.uploads ?? [];
+  // What was started last is offered again; a name that is none of those listed is that of a file.
+  const [picked, setWorkload] = useState<string | null>(null);
+  const before = last?.workload ?? "steady";
+  const isListed = named.some((entry) => entry.name === before) || uploaded.some((entry) => entry.workload === before);
+  const workload = picked ?? (isListed || !workloads.data ? before : FILE);
+  const [fileText, setFile] = useState<string | null>(null);
+  const file = fileText ?? (isListed ? "" : before);
   const [cluster, setCluster] = useState(last?.cluster ?? "");
-  const [chosen, setChosen] = useState<readonly string[]>(last?.policies ?? USUAL);
+  const [kindText, setKind] = useState<string | null>(null);
+  const implied = kindOf(workload === FILE ? file : workload, named, uploaded);
+  const kind = implied ?? kindText ?? STREAMED;
+  const suggestion = policies.data?.suggested.find((each) => each.runs === kind);
+  const [marked, setMarked] = useState<{ readonly kind: string; readonly names: readonly string[] } | null>(null);
+  const [lastKind] = useState(() => kind);
+  const usual = last && kind === lastKind && picked === null ? last.policies : (suggestion?.usual ?? []);
+  // Policies of another kind of tasks could not run.
+  const chosen = marked?.kind === kind ? marked.names : usual;
+  const setChosen = (names: readonly string[]): void => setMarked({ kind, names });
   const [spelled, setSpelled] = useState("");
   const [seed, setSeed] = useState("");
   const [load, setLoad] = useState("");
@@ -41,14 +61,16 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
 
-  const named = policies.data?.policies.filter((entry) => entry.runs.includes(KIND)) ?? [];
-  const listed = [...new Set([...USUAL, ...RULES, ...chosen, ...named.map((entry) => entry.name)])];
-  const summary = new Map(named.map((entry) => [entry.name, entry.summary]));
-  const first = [...new Set([...USUAL, ...RULES, ...chosen])].sort(comparePolicies);
-  const more = listed.filter((name) => !first.includes(name)).sort(comparePolicies);
-  const preset = workloads.data?.workloads.find((entry) => entry.name === workload);
+  const fitting = policies.data?.policies.filter((entry) => entry.runs.includes(kind)) ?? [];
+  const summary = new Map(fitting.map((entry) => [entry.name, entry.summary]));
+  const first = [...new Set([...[...(suggestion?.usual ?? [])].sort(comparePolicies), ...(suggestion?.others ?? []), ...chosen])];
+  const more = fitting.map((entry) => entry.name).filter((name) => !first.includes(name)).sort(comparePolicies);
+  const entry = named.find((each) => each.name === workload);
+  const upload = uploaded.find((each) => each.workload === workload);
+  const ends = entry?.ends ?? true;
+  const streamed = kind === STREAMED;
 
-  const toggle = (name: string): void => setChosen((before) => (before.includes(name) ? before.filter((each) => each !== name) : [...before, name]));
+  const toggle = (name: string): void => setChosen(chosen.includes(name) ? chosen.filter((each) => each !== name) : [...chosen, name]);
   const box = (name: string): ReactNode => (
     <label key={name} className="check" title={summary.get(name)}>
       <input type="checkbox" checked={chosen.includes(name)} onChange={() => toggle(name)} />
@@ -61,10 +83,10 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
     setProblem(null);
     try {
       const body: Schemas["StartRequest"] = {
-        workload: workload === "file" ? file.trim() : workload,
+        workload: workload === FILE ? file.trim() : workload,
         policies: [...chosen].sort(comparePolicies),
         speed: speed ?? "max",
-        retrain_every: retrain === "" ? null : Number(retrain),
+        retrain_every: retrain === "" || !streamed ? null : Number(retrain),
         ...(cluster.trim() ? { cluster: cluster.trim() } : {}),
         ...(objective.trim() ? { objective: objective.trim() } : {}),
         ...(seed === "" ? {} : { seed: Number(seed) }),
@@ -97,7 +119,7 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
             <span className="form-note">Run {active} is stopped first; its results stay.</span>
           ) : null}
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={busy} disabled={!chosen.length || (workload === "file" && !file.trim())} onClick={() => void start()}>
+          <Button kind="primary" busy={busy} disabled={!chosen.length || (workload === FILE && !file.trim())} onClick={() => void start()}>
             {active === null ? "Start" : "Stop it and start"}
           </Button>
         </>
@@ -109,35 +131,52 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
             label="Workload"
             value={workload}
             onChange={setWorkload}
-            options={[...(workloads.data?.workloads.map((entry) => ({ value: entry.name, label: entry.name })) ?? []), { value: "file", label: "a table on the server…" }]}
+            options={[
+              ...named.map((each) => ({ value: each.name, label: each.ends ? `${each.name} (ends)` : each.name })),
+              ...uploaded.map((each) => ({ value: each.workload, label: `${each.name}, ${whole(each.tasks)} tasks` })),
+              { value: FILE, label: "a file on the server…" },
+            ]}
           />
+          <Select label="Tasks" value={kind} disabled={implied !== null} onChange={setKind} options={KINDS} />
           <span className="field">
             <label className="field-label" htmlFor="start-cluster">
               Cluster
             </label>
             <input id="start-cluster" className="input" value={cluster} placeholder="the workload’s usual one" onChange={(event) => setCluster(event.target.value)} />
           </span>
-          <NumberField label="Load" hint={<HelpTip label="load">{HELP.load}</HelpTip>} value={load} onChange={setLoad} placeholder="0.3" min={0} />
+          <NumberField label="Load" hint={<HelpTip label="load">{HELP.load}</HelpTip>} value={load} onChange={setLoad} placeholder={ends ? "as recorded" : "0.3"} min={0} />
           <NumberField label="Seed" value={seed} onChange={setSeed} placeholder="drawn" min={0} step={1} />
-          <NumberField label="Most tasks" value={most} onChange={setMost} placeholder="no end" min={1} step={1} />
-          <NumberField label="Retrain every … tasks" value={retrain} onChange={setRetrain} placeholder="never" min={1} step={1} />
+          <NumberField label="Most tasks" value={most} onChange={setMost} placeholder={ends ? "all of them" : "no end"} min={1} step={1} />
+          <NumberField label="Retrain every … tasks" disabled={!streamed} hint={<HelpTip label="retraining">Learned policies learn from every outcome in any case. Besides, their models are made anew after so many finished tasks, on endless streams and divisible tasks only.</HelpTip>} value={streamed ? retrain : ""} onChange={setRetrain} placeholder="never" min={1} step={1} />
+          <span className="field">
+            <label className="field-label" htmlFor="start-objective">
+              Objective of learned ones
+            </label>
+            <input id="start-objective" className="input" value={objective} placeholder="the usual one" onChange={(event) => setObjective(event.target.value)} />
+          </span>
         </div>
-        {workload === "file" ? (
+        {workload === FILE ? (
           <span className="field">
             <label className="field-label" htmlFor="start-file">
-              Path of the table on the server
+              Path of a trace on the server, or lublin:name=value,…
             </label>
             <input id="start-file" className="input" value={file} onChange={(event) => setFile(event.target.value)} />
           </span>
         ) : (
-          <p className="muted form-text">{preset?.summary ?? " "}</p>
+          <p className="muted form-text">{entry?.summary ?? (upload ? `${upload.format}, uploaded ${moment(upload.uploaded_at)} by ${upload.uploaded_by}` : " ")}</p>
         )}
         <SpeedSlider speed={speed} onSpeed={setSpeed} />
         <fieldset className="form-policies">
           <legend className="field-label">
             Policies ({chosen.length} chosen), one lane each
           </legend>
-          <div className="check-grid">{first.map(box)}</div>
+          {policies.data ? (
+            <div className="check-grid">{first.map(box)}</div>
+          ) : policies.error ? (
+            <ErrorBlock error={policies.error} retry={policies.reload} />
+          ) : (
+            <StateBlock kind="loading" title="Asking which policies there are" />
+          )}
           <details>
             <summary>{more.length} more</summary>
             <div className="check-grid">{more.map(box)}</div>
@@ -152,20 +191,14 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
             }}
           >
             <label className="visually-hidden" htmlFor="start-spelled">
-              Another policy, spelled order+placement+split
+              Another policy by its spelling
             </label>
-            <input id="start-spelled" className="input" value={spelled} placeholder="another one: order+placement+split" size={32} onChange={(event) => setSpelled(event.target.value)} />
+            <input id="start-spelled" className="input" value={spelled} placeholder={kind === "rigid/pool" ? "another one: order+backfill" : "another one: order+placement+split"} size={32} onChange={(event) => setSpelled(event.target.value)} />
             <Button type="submit" disabled={!spelled.trim()}>
               Add
             </Button>
           </form>
         </fieldset>
-        <span className="field">
-          <label className="field-label" htmlFor="start-objective">
-            Objective of learned policies
-          </label>
-          <input id="start-objective" className="input" value={objective} placeholder="mean_response" onChange={(event) => setObjective(event.target.value)} />
-        </span>
       </div>
     </Dialog>
   );

@@ -46,8 +46,8 @@ function useTrailSeries(metric: TrailMetric, span: string, phase: 1 | 2 | 3): { 
 }
 
 const SPANS = [
-  { value: "whole", label: "Whole run" },
-  { value: "newest", label: "Newest" },
+  { value: "whole", label: "All", title: "The whole run, here and in the charts of queues and utilisation" },
+  { value: "newest", label: "Newest", title: "The newest points only, here and in the charts of queues and utilisation" },
 ];
 
 export function Race(): ReactNode {

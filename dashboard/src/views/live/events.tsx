@@ -28,17 +28,19 @@ export function Facts(): ReactNode {
       <Stats>
         <Stat label="Processed" help={HELP.processed} value={run?.tasks_processed} unit="count" note="tasks, in every lane" />
         <Stat label="Throughput" help={HELP.throughput} value={throughput} unit="per_s" note="tasks, by the wall clock" />
-        <Stat label="Simulated time" text={clock(run?.time_s)} note={run ? `since ${moment(run.started_at)}` : UNKNOWN} />
-        <Stat label="Arrived" value={run?.tasks_arrived} unit="count" note="tasks, given to the lanes" />
+        <Stat label="Simulated time" help="The clock of the run: it goes on at the chosen speed, and stands while the run is paused." text={clock(run?.time_s)} note={run ? `since ${moment(run.started_at)}` : UNKNOWN} />
+        <Stat label="Arrived" help="Tasks that the stream has handed to the lanes; arrived − processed have not finished everywhere yet." value={run?.tasks_arrived} unit="count" note="tasks, given to the lanes" />
         <Stat label="Storage lag" help={HELP.lag} value={storage?.lag_rows} unit="count" note={storage ? `rows of ${format((storage.rows["results"] ?? 0) + (storage.rows["tasks"] ?? 0) + (storage.rows["training"] ?? 0), "count")}` : "rows"} />
         <Stat
           label="Lanes"
+          help="Policies of the run, one lane each. A lane whose queue is too long is saturated: it refuses tasks until half of the queue is left."
           text={lanes === null ? UNKNOWN : whole(lanes)}
           note={saturated ? `${saturated} saturated: refuse tasks` : "none saturated"}
           {...(saturated ? { tone: "warn" as const } : {})}
         />
         <Stat
           label="Retraining"
+          help="Whether the models of learned policies are being trained anew on what has finished; how often is said when a run is started."
           text={<span className={learning?.state === "failed" ? "tone-bad" : ""}>{learning?.state ?? UNKNOWN}</span>}
           note={learning?.last_error ?? (known(learning?.last_at_tasks) ? `last at ${whole(learning.last_at_tasks)} tasks` : "none yet")}
         />
@@ -69,9 +71,17 @@ const COLUMNS: readonly Column<ModelEvent>[] = [
       </span>
     ),
   },
-  { key: "rows", label: "Rows", number: true, cell: (event) => whole(event.rows) },
+  { key: "rows", label: "Rows", number: true, help: "Outcomes that it learned from.", cell: (event) => whole(event.rows) },
+  { key: "before", label: "Error before", number: true, wideOnly: true, help: "exp of the mean of |log(true ÷ predicted)| of the version before, on outcomes that were held out: by which factor it is off, typically. 1 × is perfect.", cell: (event) => format(factor(event, "error_before"), "factor") },
+  { key: "after", label: "Error after", number: true, wideOnly: true, help: "The same of a model made the same way without the held-out outcomes.", cell: (event) => format(factor(event, "error_after"), "factor") },
   { key: "at", label: "At task", number: true, cell: (event) => format(Number(detail(event, "tasks_processed") ?? Number.NaN), "count") },
 ];
+
+/** exp of a mean |log ratio|: by which factor a prediction is off, typically. */
+function factor(event: ModelEvent, name: string): number | null {
+  const log = detail(event, name);
+  return typeof log === "number" ? Math.exp(log) : null;
+}
 
 export function ModelEvents(): ReactNode {
   const runId = useLive((found) => found.run?.run_id ?? null);

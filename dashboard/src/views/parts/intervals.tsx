@@ -10,9 +10,15 @@ export function reach(metrics: readonly (PairedMetric | null | undefined)[]): nu
   return Math.max(1e-12, ...metrics.map((metric) => (metric ? Math.max(Math.abs(metric.difference), Math.abs(metric.low ?? 0), Math.abs(metric.high ?? 0)) : 0)));
 }
 
+/** Like a logarithm on both sides of 0, so that small differences can be seen beside large ones. */
+function squeezed(value: number, most: number): number {
+  return Math.asinh((value / most) * 200) / Math.asinh(200);
+}
+
+/** The line in the middle is no difference; the scale is compressed, and shared by all rows (`most` is at its end). */
 export function IntervalBar({ metric, most }: { readonly metric: PairedMetric | null | undefined; readonly most: number }): ReactNode {
   if (!metric) return null;
-  const at = (value: number): number => 50 + (value / most) * 48;
+  const at = (value: number): number => 50 + squeezed(value, most) * 48;
   const tone = metric.low === null || metric.high === null || (metric.low <= 0 && metric.high >= 0) ? "--muted" : metric.difference < 0 ? "--good" : "--bad";
   return (
     <svg className="interval-bar" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">

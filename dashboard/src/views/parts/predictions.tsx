@@ -11,7 +11,7 @@ const LEFT = 56;
 const RIGHT = 12;
 const TOP = 10;
 const BOTTOM = 38;
-const HEIGHT = 300;
+const HEIGHT = 400;
 const VARIABLES = ["--p0", "--p1", "--p2", "--p3"];
 
 export function Predictions({ title, parts }: { readonly title: string; readonly parts: readonly PredictedPart[] }): ReactNode {
