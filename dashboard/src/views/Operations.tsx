@@ -28,11 +28,6 @@ function tone(state: string): "good" | "warn" | "bad" {
   return state === "ok" || state === "connected" ? "good" : state === "alone" ? "good" : state === "away" || state === "lost" ? "warn" : "bad";
 }
 
-/** A quantile; where only a lower bound is known, that is said. */
-function within(quantile_s: number | null, upTo_s: number): string {
-  return quantile_s !== null && quantile_s >= upTo_s ? `≥${format(upTo_s, "s")}` : format(quantile_s, "s");
-}
-
 function timesText(times: Times): string {
   return times.count ? `${format(times.p50_s, "s")} · ${format(times.p95_s, "s")} · ${format(times.p99_s, "s")}` : UNKNOWN;
 }
@@ -168,7 +163,7 @@ function OverTime({ found, stale }: { readonly found: Operations; readonly stale
   const kept = `Since the process began, in stretches of ${length}, which grow longer as it goes on.`;
   return (
     <>
-      <Panel title="Requests over time" className="w6" stale={stale} help={kind === "times" ? `Median and 99 % quantile of the response times of all routes together, interpolated in a histogram. ${kept}` : `Requests answered ÷ length of the stretch. ${kept}`} actions={<Segmented label="Requests over time" value={kind} options={OVER} onChange={setWhat} />}>
+      <Panel title="Requests over time" className="w6" stale={stale} help={kind === "times" ? `Median and 99 % quantile of the response times of all routes together, within 1 %. ${kept}` : `Requests answered ÷ length of the stretch. ${kept}`} actions={<Segmented label="Requests over time" value={kind} options={OVER} onChange={setWhat} />}>
         {x.length > 1 ? (
           kind === "times" ? (
             <PlotChart title="Response times over time" x={x} series={times} unit="s" logarithmic height={150} xLabel="time since the process began" />
@@ -193,9 +188,9 @@ function Routes({ found, stale }: { readonly found: Operations; readonly stale: 
   const columns: Column<Row>[] = [
     { key: "route", label: "Route", cell: (row) => <span className="mono route">{`${row.method} ${row.route}`}</span>, sort: (row) => row.route },
     { key: "count", label: "Lately", number: true, help: `Requests in the last ${format(found.window_s, "s")}.`, cell: (row) => whole(row.count), sort: (row) => row.count },
-    { key: "p50", label: "Median", number: true, help: "Until the head of the answer is sent.", cell: (row) => within(row.p50_s, found.known_up_to_s), sort: (row) => row.p50_s },
-    { key: "p95", label: "p95", number: true, help: "95 % were faster.", cell: (row) => within(row.p95_s, found.known_up_to_s), sort: (row) => row.p95_s, wideOnly: true },
-    { key: "p99", label: "p99", number: true, help: "99 % were faster.", cell: (row) => within(row.p99_s, found.known_up_to_s), sort: (row) => row.p99_s },
+    { key: "p50", label: "Median", number: true, help: "Until the head of the answer is sent.", cell: (row) => format(row.p50_s, "s"), sort: (row) => row.p50_s },
+    { key: "p95", label: "p95", number: true, help: "95 % were faster.", cell: (row) => format(row.p95_s, "s"), sort: (row) => row.p95_s, wideOnly: true },
+    { key: "p99", label: "p99", number: true, help: "99 % were faster.", cell: (row) => format(row.p99_s, "s"), sort: (row) => row.p99_s },
     { key: "total", label: "In all", number: true, help: "Since the process began.", cell: (row) => whole(row.total), sort: (row) => row.total, wideOnly: true },
     { key: "failed", label: "Failed", number: true, help: "Answered with 500 or above, since the process began.", cell: (row) => <span className={row.failed ? "tone-bad" : ""}>{whole(row.failed)}</span>, sort: (row) => row.failed },
   ];
