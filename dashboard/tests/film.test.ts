@@ -45,6 +45,21 @@ describe("a film", () => {
     );
   });
 
+  it("finds what is on the devices in any stretch of time, what still runs included", () => {
+    fc.assert(
+      fc.property(bars, bars, fc.nat(140), fc.nat(140), (found, open, one, other) => {
+        const film = new Film();
+        film.add(found);
+        const running = open.map((each) => ({ ...each, task: each.task + 1_000, cpuEnd_s: Number.NaN, gpuEnd_s: null }));
+        film.setPresent(running, [], null, 100);
+        const [begin, end] = [Math.min(one, other), Math.max(one, other)];
+        const wanted = [...found, ...running].filter((each) => each.start_s <= end && endOf(each, Number.POSITIVE_INFINITY) >= begin).map((each) => each.task);
+        expect(film.within(begin, end).map((each) => each.task).sort((first, second) => first - second)).toEqual(wanted.sort((first, second) => first - second));
+      }),
+      { seed: 20261125, numRuns: 300 },
+    );
+  });
+
   it("counts at every moment those that have arrived and were not started", () => {
     fc.assert(
       fc.property(bars, fc.nat(130), (found, moment) => {

@@ -1,6 +1,7 @@
 /** Reading from the service in a view: loading, data that stays while newer data is on its way, errors, and a clock that stands still in a hidden tab. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { AwayError, get } from "./http";
+import { pauseAfter } from "./pace";
 
 export interface Answer<T> {
   readonly data: T | null;
@@ -13,7 +14,7 @@ export interface Answer<T> {
 
 export interface ApiOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
-  /** Ask again so often; not while the tab is hidden. */
+  /** Ask again so often, or less often where answers take long; not while the tab is hidden. */
   readonly every_s?: number;
 }
 
@@ -37,15 +38,16 @@ export function useApi<T>(path: string | null, options: ApiOptions = {}): Answer
     let timer: ReturnType<typeof setTimeout> | undefined;
     let waiting = false;
 
-    const again = (): void => {
+    const again = (took_s: number): void => {
       if (every_s === undefined || abort.signal.aborted) return;
       timer = setTimeout(() => {
         if (document.hidden) waiting = true;
         else void ask();
-      }, every_s * 1000);
+      }, pauseAfter(every_s, took_s) * 1000);
     };
     const ask = async (): Promise<void> => {
       setState((before) => ({ ...before, loading: true }));
+      const began = performance.now();
       try {
         const data = await get<T>(wanted.current.path ?? "", wanted.current.query, abort.signal);
         if (!abort.signal.aborted) setState({ key, data, error: null, loading: false });
@@ -53,7 +55,7 @@ export function useApi<T>(path: string | null, options: ApiOptions = {}): Answer
         if (abort.signal.aborted) return;
         setState((before) => ({ key, data: before.key === key || error instanceof AwayError ? before.data : null, error, loading: false }));
       }
-      again();
+      again((performance.now() - began) / 1000);
     };
     const seen = (): void => {
       if (!document.hidden && waiting) {

@@ -1,5 +1,6 @@
 /** A canvas that knows its size, the screen's density and the theme; what is drawn comes from the caller. */
 import { useLayoutEffect, useRef, type CanvasHTMLAttributes, type ReactNode } from "react";
+import { frames } from "../lib/frames";
 import { color, useColors } from "../lib/theme";
 import { savePng, type Key } from "./png";
 import { SaveButton } from "./SaveButton";
@@ -37,18 +38,28 @@ export function CanvasChart({ title, summary, height, draw, keys = [], tools = t
     painter.current(context, width, high);
   });
 
-  useLayoutEffect(() => paint.current(), [draw, colors, height]);
+  useLayoutEffect(() => frames.ask(paint.current), [draw, colors, height]);
   useLayoutEffect(() => {
-    const resize = new ResizeObserver(() => paint.current());
+    const draws = paint.current;
+    const resize = new ResizeObserver(() => frames.ask(draws));
     if (canvas.current) resize.observe(canvas.current);
-    return () => resize.disconnect();
+    return () => {
+      resize.disconnect();
+      frames.drop(draws);
+    };
   }, []);
 
   return (
     <figure className="chart">
       {tools ? (
         <div className="chart-tools">
-          <SaveButton title={title} onSave={() => canvas.current && savePng(title, [canvas.current], keys)} />
+          <SaveButton
+            title={title}
+            onSave={() => {
+              paint.current();
+              if (canvas.current) savePng(title, [canvas.current], keys);
+            }}
+          />
         </div>
       ) : null}
       <canvas ref={canvas} role="img" aria-label={`${title}. ${summary}`} className="chart-own" {...rest} style={{ height, ...rest.style }} />

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode }
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { decadeText, format, tickText, TIME_STEPS_S, UNKNOWN, type Unit } from "../lib/format";
+import { frames } from "../lib/frames";
 import { color, useColors } from "../lib/theme";
 import { canvasFont } from "./CanvasChart";
 import { savePng } from "./png";
@@ -135,9 +136,9 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [shape, unit, xUnit, xLabel, height, sync, yMin, yMax, logarithmic, compressed, highlight, colors]);
 
-  useEffect(() => {
-    plot.current?.setData(data);
-  }, [data]);
+  const [renew] = useState(() => (): void => plot.current?.setData(held.current));
+  useEffect(() => frames.ask(renew), [data, renew]);
+  useEffect(() => () => frames.drop(renew), [renew]);
 
   const place = at !== null && at < x.length ? at : x.length - 1;
   return (

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type PointerEvent, type ReactNode } from "react";
 import { savePng } from "../../charts/png";
 import { SaveButton } from "../../charts/SaveButton";
+import { frames } from "../../lib/frames";
 import { useColors } from "../../lib/theme";
 import type { Camera } from "./camera";
 import { queueSteps } from "./film";
@@ -37,7 +38,7 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
   const draw = useCallback((): void => {
     const element = canvas.current;
     const context = element?.getContext("2d");
-    if (!element || !context || document.hidden) return;
+    if (!element || !context) return;
     const [width, ratio] = [element.clientWidth, devicePixelRatio || 1];
     if (!width) return;
     const layout = layoutOf(film, width);
@@ -53,12 +54,16 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
     paint(context, width, scene.current);
   }, [film, camera, now, selected, height]);
 
-  useEffect(() => camera.subscribe(draw), [camera, draw]);
-  useLayoutEffect(draw, [draw, version, colors]);
+  const drawing = useRef(draw);
+  drawing.current = draw;
+  const [paints] = useState(() => (): void => drawing.current());
+  useEffect(() => camera.subscribe(() => frames.ask(paints)), [camera, paints]);
+  useLayoutEffect(() => frames.ask(paints), [paints, draw, version, colors]);
+  useEffect(() => () => frames.drop(paints), [paints]);
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const resize = new ResizeObserver(() => draw());
+    const resize = new ResizeObserver(() => frames.ask(paints));
     resize.observe(element);
     // Not passive: the page must not scroll while the chart zooms. Without Ctrl or Shift it scrolls as usual.
     const wheel = (event: WheelEvent): void => {
@@ -76,7 +81,7 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
       resize.disconnect();
       element.removeEventListener("wheel", wheel);
     };
-  }, [draw, camera, onMoved]);
+  }, [paints, camera, onMoved]);
 
   const find = (event: PointerEvent): number | null => {
     const box = canvas.current?.getBoundingClientRect();

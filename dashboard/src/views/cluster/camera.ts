@@ -1,4 +1,4 @@
-/** Which stretch of simulated time is looked at. Charts draw when it moves; it moves at most once per drawn frame. */
+/** Which stretch of simulated time is looked at. Who shows it is told when it moves, and draws when there is time. */
 
 export const SHORTEST_S = 0.5;
 export const LONGEST_S = 86_400;
@@ -9,7 +9,6 @@ export class Camera {
   /** Whether the right edge stays at the newest moment. */
   follows = true;
   private readonly listeners = new Set<() => void>();
-  private due = false;
 
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
@@ -22,12 +21,7 @@ export class Camera {
 
   /** Draw anew. */
   readonly touch = (): void => {
-    if (this.due) return;
-    this.due = true;
-    requestAnimationFrame(() => {
-      this.due = false;
-      for (const listener of this.listeners) listener();
-    });
+    for (const listener of this.listeners) listener();
   };
 
   moveTo(end_s: number): void {

@@ -73,6 +73,17 @@ export function endOf(bar: Bar, now_s: number): number {
   return Math.max(bar.start_s, ...ends);
 }
 
+/** The first of `count` places from which on something holds; `count` if it never does. */
+export function firstAt(count: number, holds: (place: number) => boolean): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 const MOST_BARS = 8_000;
 const LEAST_ROWS = 4;
 const MOST_ROWS = 32;
@@ -92,6 +103,8 @@ export class Film {
   readonly rows = new Map<number, number>();
   private readonly place = new Map<number, number>();
   private known = new Set<number>();
+  /** No bar of `bars` is longer. */
+  private longest_s = 0;
 
   clear(): void {
     this.bars = [];
@@ -101,13 +114,17 @@ export class Film {
     this.place.clear();
     this.known.clear();
     this.since_s = 0;
+    this.longest_s = 0;
   }
 
   /** Take finished bars; those that are there already are left out. */
   add(bars: readonly Bar[]): void {
     const fresh = bars.filter((bar) => !this.known.has(bar.task));
     if (!fresh.length) return;
-    for (const bar of fresh) this.known.add(bar.task);
+    for (const bar of fresh) {
+      this.known.add(bar.task);
+      this.longest_s = Math.max(this.longest_s, endOf(bar, bar.start_s) - bar.start_s);
+    }
     this.bars = [...this.bars, ...fresh].sort((first, second) => first.start_s - second.start_s || first.task - second.task);
     if (this.bars.length > MOST_BARS) {
       for (const bar of this.bars.slice(0, this.bars.length - MOST_BARS)) {
@@ -131,6 +148,19 @@ export class Film {
 
   all(): readonly Bar[] {
     return this.running.length ? [...this.bars, ...this.running] : this.bars;
+  }
+
+  /** What is on the devices at some time from `begin_s` to `end_s`; what runs does so until it is over. */
+  within(begin_s: number, end_s: number): Bar[] {
+    const found: Bar[] = [];
+    const from = firstAt(this.bars.length, (place) => this.bars[place]!.start_s >= begin_s - this.longest_s);
+    for (let place = from; place < this.bars.length; place++) {
+      const bar = this.bars[place]!;
+      if (bar.start_s > end_s) break;
+      if (endOf(bar, Number.POSITIVE_INFINITY) >= begin_s) found.push(bar);
+    }
+    for (const bar of this.running) if (bar.start_s <= end_s) found.push(bar);
+    return found;
   }
 
   /** The row of a task's CPU part within its node. */

@@ -2,7 +2,7 @@
 import { canvasFont } from "../../charts/CanvasChart";
 import { clock, format, whole } from "../../lib/format";
 import { color } from "../../lib/theme";
-import type { Bar, Film } from "./film";
+import { firstAt, type Bar, type Film } from "./film";
 
 export const CORE_ROW = 9;
 export const GPU_ROW = 20;
@@ -128,7 +128,7 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
   context.clip();
 
   // Tasks, colour by colour: a change of colour costs more than a rectangle.
-  const visible = film.all().filter((bar) => bar.start_s <= end_s && Math.max(bar.cpuEnd_s ?? 0, bar.gpuEnd_s ?? 0, bar.start_s) >= begin_s || (bar.start_s <= end_s && (Number.isNaN(bar.cpuEnd_s) || Number.isNaN(bar.gpuEnd_s))));
+  const visible = film.within(begin_s, end_s);
   for (const variable of ["--on-cpu", "--on-gpu", "--on-both"]) {
     context.fillStyle = color(variable);
     context.strokeStyle = color(variable);
@@ -184,14 +184,17 @@ export function paint(context: CanvasRenderingContext2D, width: number, scene: S
 
   // The queue.
   const { time_s, length } = scene.queue;
+  // From the step that holds when the picture begins to the last one in it.
+  const begin = Math.max(firstAt(time_s.length, (place) => time_s[place]! > begin_s) - 1, 0);
+  const behind = firstAt(time_s.length, (place) => time_s[place]! > end_s);
   let most = 1;
-  for (let place = 0; place < time_s.length; place++) if (time_s[place]! <= end_s && (time_s[place + 1] ?? end_s) >= begin_s) most = Math.max(most, length[place]!);
+  for (let place = begin; place < behind; place++) most = Math.max(most, length[place]!);
   const [top, bottom] = [layout.queue + 6, layout.queue + QUEUE];
   const y = (count: number): number => bottom - (count / most) * (bottom - top);
   const known_s = Math.min(scene.now_s, end_s);
   let [first, last]: [number | null, number] = [null, x(begin_s)];
   context.beginPath();
-  for (let place = 0; place < time_s.length; place++) {
+  for (let place = begin; place < behind; place++) {
     const [from, until] = [time_s[place]!, Math.min(time_s[place + 1] ?? known_s, known_s)];
     if (until < begin_s || from > known_s) continue;
     if (first === null) context.moveTo((first = x(from)), bottom);
