@@ -8,7 +8,6 @@ comparison that shares nothing with it; the run has gone on, and the count of pr
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -23,32 +22,15 @@ import asyncpg
 import numpy as np
 import pytest
 
+from fault_cases import FEW, QUICK, SIX, SPEED, asked, check
 from journal_comparison import compare, run_of, same_runs
 from service_process import ServiceProcess, Watcher
 from storage_servers import PostgresServer, ValkeyServer
 
-FEW = ("greedy", "priced", "oracle")
-SIX = ("round_robin", "random", "greedy", "hybrid_ml", "rl_agent", "oracle")
 SOME = pytest.param(5, FEW, 10.0, id="5")
 MANY = pytest.param(20, SIX, 60.0, id="20", marks=pytest.mark.long)
-SPEED = 200
-"""Simulated seconds per real one: about 310 tasks a second."""
-QUICK = {
-    "drain_interval_s": 0.02,
-    "drain_retry_max_s": 0.2,
-    "drain_batch_rows": 500,
-    "redis_retry_s": 0.05,
-    "checkpoint_interval_s": 0.3,
-    "piece_tasks": 128,
-    "blocked_retry_s": 0.05,
-    "database_away_max_s": 2.0,
-}
 MOUNT, UNMOUNT = shutil.which("mount"), shutil.which("umount")
 OURS = "application_name LIKE 'hybrid-ml-scheduler%'"
-
-
-def asked(policies: tuple[str, ...], seed: int, **given: object) -> dict[str, object]:
-    return {"policies": list(policies), "seed": seed, "speed": SPEED, "retrain_every": None, **given}
 
 
 @pytest.fixture
@@ -104,17 +86,6 @@ def every_task_once(service: ServiceProcess, watcher: Watcher, url: str | None, 
     assert (lost, duplicated) == (0, 0)
     assert found["journal"]["rows"] == rows
     assert "Traceback" not in service.errors, service.errors
-
-
-def check(service: ServiceProcess) -> dict[str, object]:
-    """Ask ``hms db check``; with the runs that the journal has."""
-    command = [sys.executable, "-c", "from hybrid_ml_scheduler.cli.main import main; main()", "db", "check", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=service.folder, env=service.environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(done.stdout)
-    assert (found["differences"], found["duplicates"], found["journal"]["lag_rows"]) == (0, 0, 0), done.stderr
-    found["runs"] = sorted(int(path.name) for path in (service.data / "journal").iterdir() if path.name.isdigit())
-    return dict(found)
 
 
 def test_it_ends_in_time_while_the_database_hangs(own_postgres: PostgresServer, tmp_path: Path) -> None:
@@ -256,7 +227,9 @@ def test_everything_that_can_happen_to_postgresql_and_redis(
             service.start("--no-start")
             found = service.status()
             assert (found["role"], found["storage"]["state"]) == ("follower", "away")
-            assert found["message"]
+            assert "the database does not answer" in found["message"], found["message"]
+            health = service.client.get("/health").json()["checks"]
+            assert (health["database"]["state"], health["run"]["message"]) == ("away", found["message"])
             own_postgres.start()
             service.until(lambda: service.status()["role"] == "leader")
             assert service.processed() >= before

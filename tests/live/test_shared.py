@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from hybrid_ml_scheduler.core.errors import AlreadyRunningError, InputError, NoLeaderError, NotRunningError, RunRequestError, StorageFencedError
@@ -208,6 +210,80 @@ async def test_the_lead_goes_round_and_the_run_with_all_that_was_done_to_it(shar
     assert (report.problems, report.differences, report.duplicates) == ((), 0, 0)
 
 
+@asynccontextmanager
+async def no_state_reaches(postgres: PostgresServer, database: str) -> AsyncIterator[None]:
+    """Let transactions that save where a run stands wait: a process that ends meanwhile has saved nothing."""
+    other = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user="hms", database=database)
+    try:
+        async with other.transaction():
+            await other.execute("LOCK TABLE simulation_state IN EXCLUSIVE MODE")
+            yield
+    finally:
+        await other.close()
+
+
+async def test_what_was_done_to_a_run_after_its_checkpoint_in_the_database_is_done_again(
+    postgres: PostgresServer, migrated: str, own_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    """The only checkpoint in the database is that of the beginning: all changes and rows since then must be found there, and none made twice."""
+    name = postgres.new_database(migrated)
+    rarely = {"checkpoint_interval_s": 3_600.0, "drain_batch_rows": 50}
+    async with processes(tmp_path, database_url=postgres.url(name), redis_url=own_valkey.url, **rarely) as shared:
+        members = await trio(shared)
+        first = await one_leader(members)
+        run_id = (await first.controller.start(RunRequest(policies=("greedy", "round_robin"), seed=SEED, speed=400.0, retrain_every=None))).run_id
+        assert run_id is not None
+        speed = 500.0
+        for number, change in enumerate(("add_policy", "remove_policy"), start=1):
+            leader = await one_leader(members)
+            await until(lambda: leader.status.state is RunState.RUNNING and leader.status.tasks_processed > 100)  # noqa: B023 - called before it changes
+            # Only the description has it.
+            speed += 100.0
+            assert (await leader.controller.set_speed(speed)).speed == speed
+            # So many rows wait that the change reaches the database before the checkpoint that is behind them.
+            await leader.service.drainer.stop(0)
+            await until(lambda: leader.service.drainer.lag_rows > 500)  # noqa: B023
+            async with no_state_reaches(postgres, name):
+                asked = asyncio.create_task(getattr(leader.controller, change)("mct" if change == "add_policy" else "greedy"))
+                watching = next(member for member in members if member is not leader and not member.dead).service
+                async with asyncio.timeout(PATIENCE_S):
+                    while len((await watching.run(run_id)).options.get("changes", {"newest": []})["newest"]) < number:
+                        await asyncio.sleep(0.01)
+                assert (saved := await watching.saved_state(run_id)) is not None
+                assert saved.state["group"]["changes"] == []
+                assert not asked.done()
+                await leader.die()
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+        last = await one_leader(members)
+        # Never answered, so never shown: it runs before it comes to where they were made.
+        await until(lambda: [lane.policy for lane in last.status.lanes] == ["round_robin", "mct"])
+        assert last.status.speed == speed
+        saved = await last.service.saved_state(run_id)
+        assert saved is not None
+        assert saved.state["group"]["changes"] == []
+        ended = await last.controller.stop()
+        await nothing_lost([last], run_id, ended.tasks_arrived)
+        # A task has a result from every lane that there was when it came, in the database and in the numbers that were shown.
+        tasks = await stored_rows(last.service, run_id, Stream.TASKS)
+        results = await stored_rows(last.service, run_id, Stream.RESULTS)
+        assert sorted(set(tasks["lanes"])) == [2, 3]
+        assert (await progress_repeats(postgres, name, run_id)) == 0
+        given = dict(zip(tasks["task_id"], tasks["lanes"], strict=True))
+        assert dict(results.group_by("task_id").len().iter_rows()) == given
+        assert ended.tasks_processed == ended.tasks_arrived
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def progress_repeats(postgres: PostgresServer, database: str, run_id: int) -> int:
+    """Rows of the journal that were left out because the database had them under another number."""
+    other = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user="hms", database=database)
+    try:
+        return int(await other.fetchval("SELECT sum(repeats) FROM journal_progress WHERE run_id = $1", run_id))
+    finally:
+        await other.close()
+
+
 async def test_a_leader_that_slept_longer_than_its_lease_writes_and_shows_nothing(shared: Processes) -> None:
     members = await trio(shared, ENDLESS)
     first = await one_leader(members)
@@ -281,6 +357,18 @@ async def test_without_redis_or_the_database_nobody_begins_to_lead(shared: Proce
     member = await asyncio.wait_for(shared.open("one", ENDLESS), PATIENCE_S)
     assert (member.status.role, member.status.state) == ("follower", RunState.STOPPED)
     assert "Redis does not answer" in (member.controller._leadership.problem or "")
+    assert "Redis does not answer" in (member.status.message or "")
+    # Nor while only the database is away: whoever led meanwhile is known there. It waits, says so without saying where, and begins by itself.
+    await asyncio.to_thread(postgres.execute, allowing(shared, "false"))
     await asyncio.to_thread(own_valkey.start)
+    await until(lambda: "the database does not answer" in (member.status.message or ""))
+    assert (member.status.role, member.status.state) == ("follower", RunState.STOPPED)
+    await asyncio.to_thread(postgres.execute, allowing(shared, "true"))
     await until(lambda: member.status.state is RunState.RUNNING)
-    assert member.status.role == "leader"
+    assert (member.status.role, member.status.message) == ("leader", None)
+
+
+def allowing(shared: Processes, allowed: str) -> str:
+    """Let a database take connections, or refuse them and end those that it has."""
+    name = shared.settings("none").url.database
+    return f"ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"

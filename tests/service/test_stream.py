@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket, WebSocketState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from hybrid_ml_scheduler.live.contract import TOPICS
-from hybrid_ml_scheduler.service.connections import parse_since
+from hybrid_ml_scheduler.live.feed import LiveFeed
+from hybrid_ml_scheduler.service.connections import Client, ConnectionManager, parse_since
 from service_fixtures import Running, listening, running, settings_in
 
 pytestmark = pytest.mark.anyio
@@ -222,3 +224,34 @@ def test_cursors_of_other_processes_mean_nothing() -> None:
     assert parse_since("abcd-12", "beef") == -1
     assert parse_since("12", "beef") == 12
     assert parse_since(None, "beef") == -1
+
+
+async def test_a_client_that_leaves_while_two_frames_wait_for_it_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first of them fails because it has left, and the second because the first did."""
+    beating = asyncio.Event()
+    beat = Client.send_plain
+
+    async def send_plain(client: Client, kind: str) -> None:
+        beating.set()
+        await beat(client, kind)
+
+    async def receive() -> dict[str, str]:
+        if socket.client_state is WebSocketState.CONNECTING:
+            return {"type": "websocket.connect"}
+        return await asyncio.Future()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            await beating.wait()
+            raise BrokenPipeError
+
+    monkeypatch.setattr(Client, "send_plain", send_plain)
+    manager = ConnectionManager(settings_in(tmp_path, ws_heartbeat_s=0.1), "1f")
+    socket = WebSocket({"type": "websocket", "query_string": b"", "headers": []}, receive, send)
+    async with asyncio.timeout(PATIENCE_S):
+        await manager.serve(socket, LiveFeed())
+    assert beating.is_set()
+    assert set(manager.dropped.values()) == {0}
+    assert [record.getMessage() for record in caplog.records] == []

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hybrid_ml_scheduler.core.errors import HmsError, StorageError
+from hybrid_ml_scheduler.core.errors import HmsError, StorageBusyError, StorageError, StorageUnavailableError
 from hybrid_ml_scheduler.live.contract import RunStatus
 from hybrid_ml_scheduler.storage.cache import Lease, Sharing, SharingState
 from hybrid_ml_scheduler.storage.drain import DrainState
@@ -111,12 +111,15 @@ class Leadership:
                 else:
                     await self._keep(self.lease)
             except StorageError as error:
-                self._trouble(str(error))
+                self._trouble(error)
             await asyncio.sleep(min(_LONGEST_PAUSE_S, self.lease_s / 4))
 
-    def _trouble(self, problem: str) -> None:
+    def _trouble(self, error: HmsError | str) -> None:
+        away = isinstance(error, (StorageUnavailableError, StorageBusyError))
+        # Shown to whoever asks for the status, and where the database is may be a secret; the log has the details.
+        problem = "the database does not answer; expected it to, for it tells leaders apart" if away else str(error)
         if problem != self.problem:
-            _LOG.warning("cannot take the lead: %s", problem)
+            _LOG.warning("cannot take the lead: %s", error)
         self.problem = problem
         self.tried.set()
 
@@ -148,7 +151,7 @@ class Leadership:
         except Exception as error:  # noqa: BLE001 - shown, and logged with its traceback if it is a defect of ours
             if not isinstance(error, HmsError):
                 _LOG.exception("the lead could not be taken")
-            self._trouble(str(error))
+            self._trouble(error if isinstance(error, HmsError) else str(error))
             # Somebody else may be able to.
             self._not_before_s = time.monotonic() + self.lease_s
             self.lease = self._taking = None

@@ -113,8 +113,13 @@ class SharedController(Controller):
     # Control.
 
     def status(self) -> RunStatus:
-        """Return where the run stands, as far as is known here."""
-        return self._remote.status() if self._local is None else self._local.status()
+        """Return where the run stands, as far as is known here; while nobody leads, with what keeps this process from it."""
+        if self._local is not None:
+            return self._local.status()
+        status, problem = self._remote.status(), self._leadership.problem
+        if problem is None or self._remote.led or status.message is None:
+            return status
+        return replace(status, message=f"{status.message} (this process cannot: {problem})")
 
     async def _leader(self) -> LiveController | None:
         """Return what runs the run here, or None if another process has it; wait a moment for either.

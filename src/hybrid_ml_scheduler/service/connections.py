@@ -319,7 +319,11 @@ class ConnectionManager:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        error = next((found for task in done if (found := task.exception()) is not None), None)
+        errors = [found for task in done if (found := task.exception()) is not None]
+        if any(isinstance(found, WebSocketDisconnect) for found in errors):
+            # What else was on its way to the client fails after that, in other words.
+            return
+        error = next(iter(errors), None)
         if isinstance(error, ClientError):
             self.dropped["refused"] += 1
             await _close(client.socket, error.code, str(error))
@@ -327,7 +331,7 @@ class ConnectionManager:
             await _close(client.socket, CLOSE_GOING, "the stream has ended")
         elif isinstance(error, TimeoutError):
             self.dropped["slow"] += 1
-        elif error is not None and not isinstance(error, WebSocketDisconnect):
+        elif error is not None:
             self.dropped["defect"] += 1
             _LOG.error("a client of the live stream was let go", exc_info=error)
             await _close(client.socket, CLOSE_DEFECT, "a defect of the program")
