@@ -7,14 +7,18 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hybrid_ml_scheduler.core.errors import StorageUnavailableError
+from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.service import schemas
 from hybrid_ml_scheduler.storage.database import Database
-from service_fixtures import Running, problem, running, settings_in
+from hybrid_ml_scheduler.storage.repositories import Page
+from service_fixtures import Killable, Running, listening, problem, running, settings_in
 from service_stand_in import StandInController
 from storage_servers import PostgresServer
 
@@ -54,6 +58,48 @@ async def test_pages_of_the_history_hold_every_result_once(anywhere: Running) ->
     greedy = await anywhere.get("/api/full_history", scheduler="greedy")
     assert {row["scheduler"] for row in greedy["rows"]} == {"greedy"}
     assert len(greedy["rows"]) == 50
+
+
+async def read_into(part: bytearray, opened: AbstractAsyncContextManager[httpx.Response]) -> None:
+    async with opened as answer:
+        async for piece in answer.aiter_bytes():
+            part += piece
+
+
+async def test_an_export_whose_database_goes_away_is_broken_off(
+    killable: Killable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client can tell that it has a part only, compressed or not, and the log says it in a line."""
+    monkeypatch.setattr("hybrid_ml_scheduler.storage.service.STREAM_PAGE", 50)
+    settings = settings_in(tmp_path, database_url=killable.url, connect_timeout_s=2.0)
+    async with running(settings) as service, listening(service, settings) as address:
+        run_id = await service.tasks(40)
+        following = service.resources.storage.following
+
+        async def dying(stream: Stream, run_id: int, from_seq: int, limit: int, scheduler: str | None = None) -> Page:
+            if from_seq >= 150 and killable.server.process is not None:
+                await asyncio.to_thread(killable.server.kill)
+            return await following(stream, run_id, from_seq, limit, scheduler)
+
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            for form, encoding in (("csv", "identity"), ("ndjson", "identity"), ("csv", "gzip")):
+                path, headers = f"/api/v1/runs/{run_id}/results?format={form}", {"accept-encoding": encoding}
+                whole = (await client.get(path, headers=headers)).content
+                caplog.clear()
+                monkeypatch.setattr(service.resources.storage, "following", dying)
+                part = bytearray()
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await read_into(part, client.stream("GET", path, headers=headers))
+                assert len(part) < len(whole)
+                assert whole.startswith(part)
+                said = [record for record in caplog.records if record.name == "hybrid_ml_scheduler.service.exports"]
+                assert [record.getMessage().partition(":")[0] for record in said] == ["an export was broken off before its end"]
+                assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+                monkeypatch.setattr(service.resources.storage, "following", following)
+                await asyncio.to_thread(killable.server.start)
+                async with asyncio.timeout(60):
+                    while service.resources.storage.drainer.state != "ok":
+                        await asyncio.sleep(0.01)
 
 
 async def test_streams_hold_the_same_as_pages(anywhere: Running) -> None:

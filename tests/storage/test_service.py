@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from hybrid_ml_scheduler.core.errors import InputError, SchemaError, StorageError, StorageUnavailableError, UnknownRunError
 from hybrid_ml_scheduler.core.streams import Stream
@@ -253,6 +255,58 @@ async def test_history_is_deleted_from_both_together(make_settings: MakeSettings
         # A new run afterwards is no trouble.
         await filled(service, 5)
         assert (await service.check()).healthy
+
+
+async def test_what_another_process_deleted_goes_here_too_and_does_not_come_back(make_settings: MakeSettings, tmp_path: Path) -> None:
+    async with SimulationDataService(make_settings(data_dir=tmp_path / "one")) as one:
+        first, second, third = [await filled(one, 5) for _ in range(3)]
+        for run_id in (first, second):
+            one.end_run(await one.run(run_id), "stopped")
+        async with SimulationDataService(make_settings(data_dir=tmp_path / "two")) as two:
+            assert await two.delete_history(first) > 40
+        # Until it is swept it is no lag and no difference, and nobody goes on with it.
+        assert (await one.check()).to_dict()["journal"] == {"rows": 80, "lag_rows": 0}
+        assert await one.drainer.sweep() == 1
+        assert one.journals.runs() == [second, third]
+        assert await one.drainer.sweep() == 0
+    async with SimulationDataService(make_settings(data_dir=tmp_path / "two")) as two:
+        await two.delete_history(second)
+    # At its next start, before a row of it could be brought in again. What is still unfinished here and was deleted is not gone on with either.
+    one = SimulationDataService(make_settings(data_dir=tmp_path / "one"))
+    await one.open(drain=False)
+    assert await one.drainer.drain_all() == 0
+    assert one.drainer.superseded == {second}
+    one.drainer.start()
+    async with asyncio.timeout(60):
+        while one.journals.runs() != [third]:
+            await asyncio.sleep(0.01)
+    assert [run.id for run in await one.runs()] == [third]
+    async with SimulationDataService(make_settings(data_dir=tmp_path / "two")) as two:
+        await two.delete_history(third)
+    taken = await one.take_over(1)
+    assert taken is None
+    await one.close()
+
+
+async def test_a_database_that_lacks_a_run_takes_no_journal_with_it(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was emptied, or has never had it: `hms db restore` is to fill it again. Nor does one that is away."""
+    async with SimulationDataService(make_settings()) as service:
+        run_id = await filled(service, 5)
+        service.end_run(await service.run(run_id), "stopped")
+        await service.drainer.drain_all()
+        async with service.database.write() as session:
+            for table in OF_RUNS:
+                await session.execute(text(f"DELETE FROM {table}"))
+        assert await service.drainer.sweep() == 0
+        assert service.journals.runs() == [run_id]
+
+        def away(*, writes: bool) -> None:
+            raise StorageUnavailableError(f"away ({writes})")
+
+        monkeypatch.setattr(service.database, "_session", away)
+        with pytest.raises(StorageUnavailableError):
+            await service.drainer.sweep()
+        assert service.journals.runs() == [run_id]
 
 
 async def test_nothing_is_deleted_while_the_database_is_away(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import logging
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Any
 
 import orjson
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
 from hybrid_ml_scheduler import __version__
-from hybrid_ml_scheduler.core.errors import InputError
+from hybrid_ml_scheduler.core.errors import InputError, StorageError
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.service.answers import raw_json, to_json
 from hybrid_ml_scheduler.service.conditional import headers_of, tag_of, unchanged
 from hybrid_ml_scheduler.service.resources import Resources
 from hybrid_ml_scheduler.storage.repositories import Page
 from hybrid_ml_scheduler.storage.schema import STREAM_NAMES
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 1_000
 
@@ -41,6 +45,17 @@ CONTENT: dict[int | str, dict[str, Any]] = {
     }
 }
 """What OpenAPI says about the streams."""
+
+
+class Rows(StreamingResponse):
+    """Rows on their way to a client. If they cannot be read to their end, the connection is broken off: nobody takes a part for the whole."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send them; without an end if the storage fails, whereupon the server closes the connection."""
+        try:
+            await super().stream_response(send)
+        except StorageError as error:
+            _LOG.error("an export was broken off before its end: %s", error)
 
 
 async def known_run(resources: Resources, run_id: int) -> None:
@@ -110,7 +125,7 @@ async def _stream(resources: Resources, stream: Stream, run_id: int | None, sche
         return known
     name = f"{stream}-{run_id}.{form}" if run_id is not None else f"{stream}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **headers_of(tag)}
-    return StreamingResponse(_lines(resources, stream, run_id, scheduler, form, end_seq), media_type=_MEDIA_TYPES[form], headers=headers)
+    return Rows(_lines(resources, stream, run_id, scheduler, form, end_seq), media_type=_MEDIA_TYPES[form], headers=headers)
 
 
 async def _lines(resources: Resources, stream: Stream, run_id: int | None, scheduler: str | None, form: Format, end_seq: int) -> AsyncIterator[bytes]:

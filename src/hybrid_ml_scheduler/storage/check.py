@@ -19,6 +19,7 @@ from hybrid_ml_scheduler.storage.repositories import (
     HistoryRepository,
     MetricsRepository,
     ProgressRepository,
+    RunRepository,
     StreamRepository,
 )
 from hybrid_ml_scheduler.storage.schema import STREAM_NAMES, STREAM_TABLES, JournalProgressRow
@@ -103,7 +104,8 @@ async def check(database: Database, journals: JournalStore) -> CheckReport:
         history = HistoryRepository(session, database.dialect)
         tables = await history.counts()
         in_database = await history.runs()
-        for run_id in sorted({*in_database, *journals.runs()}):
+        gone = await RunRepository(session, database.dialect).deleted(journals.runs())
+        for run_id in sorted({*in_database, *journals.runs()} - gone):
             progress = await ProgressRepository(session, database.dialect).of_run(run_id)
             mine = run_id in journals.runs()
             if any(row.journal_id != journals.journal_id for row in progress.values()):

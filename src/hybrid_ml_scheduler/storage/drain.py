@@ -62,6 +62,8 @@ _RETENTION_EVERY_S = 60.0
 _MOST_EXPECTED = 1_000
 """Batches of a run whose traces wait for their rows to be written; while the database is away for long, older ones end without."""
 _NOTE_EVERY_S = 5.0
+_SWEPT_EVERY_S = 10.0
+"""How often it is looked whether a run whose journal is here was deleted through another process, in seconds."""
 
 
 class DrainState(StrEnum):
@@ -140,6 +142,7 @@ class Drainer:
         self._progress = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._retained_s = time.monotonic()
+        self._swept_s = -math.inf
 
     @property
     def lag_rows(self) -> int:
@@ -324,6 +327,7 @@ class Drainer:
             # Asked before: rows that were written while it looked come with another look.
             stopping = self._stop.is_set()
             try:
+                await self._sweep_if_due()
                 rows = await self.drain_all()
                 for run_id in list(self._ways):
                     await asyncio.to_thread(self._note, run_id)
@@ -353,6 +357,31 @@ class Drainer:
         if time.monotonic() - self._retained_s >= _RETENTION_EVERY_S:
             self._retained_s = time.monotonic()
             await self.retain()
+
+    async def _sweep_if_due(self) -> None:
+        if time.monotonic() - self._swept_s >= _SWEPT_EVERY_S:
+            await self.ready()
+            await self.sweep()
+            self._swept_s = time.monotonic()
+
+    async def sweep(self) -> int:
+        """Delete the journals here of runs that were deleted through another process; return how many.
+
+        The database must say of each that it was deleted: one that is away, or was emptied and is to be filled again, takes no journal with it.
+
+        Raises
+        ------
+        StorageUnavailableError, StorageBusyError
+            If it does not answer. Nothing was deleted.
+        """
+        async with self._lock:
+            async with self.database.read() as session:
+                gone = await RunRepository(session, self.database.dialect).deleted(self.journals.runs())
+            closed = [run_id for run_id in sorted(gone) if self.journals.opened(run_id) is None]
+            for run_id in closed:
+                await asyncio.to_thread(self.journals.delete, run_id)
+                await self.forget(run_id)
+        return len(closed)
 
     async def _pause(self, pause_s: float) -> None:
         with suppress(TimeoutError):
@@ -569,6 +598,8 @@ class Drainer:
         """Read how far a run has come."""
         async with self.database.read() as session:
             progress = await ProgressRepository(session, self.database.dialect).of_run(run_id)
+            if not progress and await RunRepository(session, self.database.dialect).deleted([run_id]):
+                raise StorageFencedError(f"run {run_id} was deleted; expected another one to be written")
             saved = await StateRepository(session, self.database.dialect).get(run_id)
             saved_revision = 0 if saved is None else saved.revision
             files = await RunFileRepository(session, self.database.dialect).names(run_id)

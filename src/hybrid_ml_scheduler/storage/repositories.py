@@ -26,6 +26,7 @@ from hybrid_ml_scheduler.storage.schema import (
     TABLES,
     TOTAL_WINDOW,
     Base,
+    DeletedRunRow,
     JournalProgressRow,
     LeadershipRow,
     MetricsRow,
@@ -257,6 +258,10 @@ class RunRepository(Repository):
     async def known(self, run_ids: Iterable[int]) -> set[int]:
         """Return which of these runs there are."""
         return set((await self.session.scalars(select(RunRow.id).where(RunRow.id.in_(list(run_ids))))).all())
+
+    async def deleted(self, run_ids: Iterable[int]) -> set[int]:
+        """Return which of these runs were deleted."""
+        return set((await self.session.scalars(select(DeletedRunRow.run_id).where(DeletedRunRow.run_id.in_(list(run_ids))))).all())
 
 
 class StreamRepository(Repository):
@@ -591,9 +596,14 @@ class HistoryRepository(Repository):
         return {name: int(await self.session.scalar(select(func.count()).select_from(Base.metadata.tables[name])) or 0) for name in TABLES}
 
     async def delete_run(self, run_id: int) -> int:
-        """Delete everything about a run, and return the number of rows."""
+        """Delete everything about a run but that it was deleted, and return the number of rows."""
         deleted = 0
+        gone = _table_of(DeletedRunRow)
+        values = {"run_id": run_id, "deleted_at": datetime.now(UTC)}
+        await self.session.execute(self.dialect.insert(gone).values(**values).on_conflict_do_nothing())
         for table in Base.metadata.tables.values():
+            if table is gone:
+                continue
             column = table.c.id if table.name == RunRow.__tablename__ else table.c.get("run_id")
             if column is None:
                 continue  # about the service, not about a run

@@ -330,6 +330,15 @@ class RunFileRow(Base):
     saved_at: Mapped[datetime]
 
 
+class DeletedRunRow(Base):
+    """A run that was deleted: its journal may be in several data folders, and a run that is only missing here was not deleted."""
+
+    __tablename__ = "deleted_runs"
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deleted_at: Mapped[datetime]
+
+
 def _table(row: type[Base]) -> Table:
     table = row.__table__
     if not isinstance(table, Table):  # pragma: no cover - every class above has one

@@ -63,7 +63,7 @@ async def take_over(database: Database, journals: JournalStore, drainer: Drainer
             runs = RunRepository(session, database.dialect)
             await runs.hold(token)
             candidates = {run.id: run for run in await runs.unfinished()}
-            unknown = set(here) - await runs.known(here)
+            unknown = set(here) - await runs.known(here) - await runs.deleted(here)
             candidates |= {run_id: here[run_id] for run_id in unknown if here[run_id].state in UNFINISHED}
             chosen: Run | None = None
             elsewhere: _Elsewhere | None = None
