@@ -48,14 +48,27 @@ async def test_every_call_that_changes_something_is_recorded(guarded: Guarded, m
     assert (guarded.settings.folder / FILE).stat().st_mode & 0o077 == 0
 
 
+async def test_a_call_that_ends_with_a_defect_is_recorded_too(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(guarded.running.run, "stop", broken)
+    problem(await guarded.ask("POST", "/api/stop", guarded.keys["control"]), 500, "defect")
+    assert [(entry["path"], entry["status"]) for entry in await entries(guarded, 1)] == [("/api/stop", 500)]
+
+
 async def test_entries_hold_no_secrets_and_no_lines_of_others(guarded: Guarded) -> None:
     await guarded.client.post("/api/v1/session", json={"name": "eve\r\n2026 admin did it", "password": "planted secret value"})
     await guarded.client.post("/api/v1/session", json={"name": "eve", "password": "planted secret value"})
     await guarded.ask("DELETE", "/api/v1/run/policies/a%0d%0aforged%20line", guarded.keys["control"])
     made = (await guarded.ask("POST", "/api/v1/keys", guarded.keys["admin"], json={"name": "n", "scopes": ["read"]})).json()
-    found = await entries(guarded, 4)
+    # Credentials where they do not belong.
+    await guarded.client.post(f"/api/stop?key={made['key']}&token=planted-in-query")
+    await guarded.client.delete(f"/api/v1/keys/{made['key']}")
+    found = await entries(guarded, 6)
     said = str(found)
     assert "planted secret" not in said
+    assert "planted-in-query" not in said
     assert made["key"] not in said
     assert made["id"] in said
     assert "name eve" in said

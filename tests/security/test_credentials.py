@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hybrid_ml_scheduler.core.errors import SettingsError
 from hybrid_ml_scheduler.service.security.access import COPY, Access
 from hybrid_ml_scheduler.service.security.install import refuse_if_open_to_others
 from hybrid_ml_scheduler.service.security.keys import digest, id_of, new_key
-from hybrid_ml_scheduler.storage.access import AccessRepository
+from hybrid_ml_scheduler.storage.access import AccessRepository, AccessTables
 from hybrid_ml_scheduler.storage.database import Database
 from hybrid_ml_scheduler.storage.schema import ApiKeyRow
 from hybrid_ml_scheduler.storage.settings import StorageSettings
@@ -141,6 +142,29 @@ async def until(guarded: Guarded, key: str, status: int) -> float:
         while (await guarded.ask("GET", "/api/status", key)).status_code != status:
             await asyncio.sleep(0.02)
     return time.monotonic() - began_s
+
+
+async def test_what_was_read_before_the_first_key_does_not_open_the_service_again(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = service.app.state.security.access
+    read, released, reading = AccessRepository.all, asyncio.Event(), asyncio.Event()
+
+    async def late(self: AccessRepository, ended_since: datetime) -> AccessTables:
+        found = await read(self, ended_since)
+        if not reading.is_set():
+            reading.set()
+            await released.wait()
+        return found
+
+    monkeypatch.setattr(AccessRepository, "all", late)
+    early = asyncio.create_task(access.refresh(force=True))
+    await reading.wait()
+    making = asyncio.create_task(access.create_key("first", ["admin"]))
+    # Either it waits for the one before, or it comes first, and must still be what counts.
+    await asyncio.wait({making}, timeout=0.5)
+    released.set()
+    await asyncio.gather(early, making)
+    assert not access.open
+    problem(await service.client.get("/api/status"), 401, "unauthenticated")
 
 
 async def test_keys_work_while_the_database_is_away_and_after_a_restart_without_it(killable: Killable, tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ async def test_slow_clients_are_cut_off_and_hold_nobody_up(tmp_path: Path) -> No
         await undisturbed(guarded)
 
 
+async def test_an_upload_may_not_be_slow(tmp_path: Path) -> None:
+    async with served(tmp_path, upload_timeout_s=1.0) as (guarded, _, port):
+        head = f"POST /api/v1/workloads HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {guarded.keys['control']}\r\n"
+        assert status_of(await talk(port, f"{head}Content-Length: 1000\r\n\r\ntask_id".encode())) == 408
+        await undisturbed(guarded)
+
+
 async def test_a_second_request_on_a_connection_may_not_be_slow_either(tmp_path: Path) -> None:
     async with served(tmp_path, header_timeout_s=0.5) as (_, _, port):
         first = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"

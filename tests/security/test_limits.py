@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ async def test_a_window_slides(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
 
 
+async def test_a_new_window_brings_no_second_allowance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = Limiter(settings_in(tmp_path, rate_control="10/minute"))
+
+    async def allowed(at_s: float) -> int:
+        monkeypatch.setattr(time, "time", lambda: 60 * 30_000_000 + at_s)
+        return sum([(await limiter.hit(RateClass.CONTROL, "somebody")).allowed for _ in range(20)])
+
+    assert await allowed(59.0) == 10
+    assert await allowed(61.0) <= 1
+    assert 4 <= await allowed(90.0) <= 6
+    assert await allowed(300.0) == 10
+
+
 async def test_by_default_control_is_limited_to_20_a_second_with_keys_and_not_without(tmp_path: Path, service: Running) -> None:
     assert ServiceSettings.model_fields["rate_control"].default == "20/second"
     assert (await service.get("/health/info"))["security"]["limits"] == "off"
@@ -87,6 +101,27 @@ async def test_without_redis_each_process_counts_alone_and_nothing_fails(tmp_pat
         await limiter.close()
 
 
+async def test_once_redis_is_back_it_counts_every_request(tmp_path: Path) -> None:
+    """Connections from before are no use, and must not be found out one after the other."""
+    server = ValkeyServer()
+    server.start()
+    limiter = Limiter(settings_in(tmp_path, redis_url=server.url, rate_control="1000/hour", redis_timeout_s=30.0, redis_retry_s=0.01))
+    try:
+        await asyncio.gather(*(limiter.hit(RateClass.CONTROL, "a") for _ in range(20)))
+        server.kill()
+        await limiter.hit(RateClass.CONTROL, "a")
+        server.start()
+        for _ in range(20):
+            async with asyncio.timeout(30):
+                while not limiter.shared:
+                    await asyncio.sleep(0.001)
+            await limiter.hit(RateClass.CONTROL, "b")
+            assert limiter.shared
+    finally:
+        await limiter.close()
+        server.remove()
+
+
 async def test_counters_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from hybrid_ml_scheduler.service.security import limits
 
@@ -105,3 +140,12 @@ async def test_a_flood_without_credentials_does_not_take_the_place_of_those_with
         found = [(await guarded.client.get("/api/status", headers=bearer("nonsense"))).status_code for _ in range(10)]
         assert found == [401] * 3 + [429] * 7
         assert await statuses(guarded, "GET", "/api/status", 5) == [200] * 5
+
+
+async def test_asking_for_what_there_is_not_is_limited_too(tmp_path: Path) -> None:
+    async with with_keys(tmp_path, rate_anonymous="3/hour") as guarded:
+        for method, path, status in (("GET", "/none", 404), ("PUT", "/api/status", 405)):
+            key = bearer(guarded.keys["admin"])
+            found = [(await guarded.client.request(method, path, headers=key)).status_code for _ in range(5)]
+            assert found == ([status] * 3 + [429] * 2 if path == "/none" else [429] * 5)
+        assert await statuses(guarded, "GET", "/api/status", 1) == [200]

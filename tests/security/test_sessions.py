@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import jwt
 import pytest
 
 from hybrid_ml_scheduler.cli.main import run
-from hybrid_ml_scheduler.service.security import tokens
+from hybrid_ml_scheduler.service.security import passwords, tokens
 from hybrid_ml_scheduler.service.security.access import new_signing_key
 from hybrid_ml_scheduler.service.security.passwords import hash_password
 from hybrid_ml_scheduler.service.security.tokens import AUDIENCE, ISSUER
@@ -108,6 +109,23 @@ async def test_guessing_passwords_is_slowed_down_for_an_address_and_for_a_name(t
         by_name = [await guess("anna", f"198.51.100.{index}") for index in range(5)]
         assert [answer.status_code for answer in by_name] == [401, 401, 401, 429, 429]
         assert int(by_name[-1].headers["retry-after"]) > 0
+
+
+async def test_a_name_that_there_is_not_takes_as_much_work_and_none_of_it_holds_others_up(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    await add_user(guarded, "anna", ["read"])
+    threads: list[int] = []
+    verify = passwords._verify
+
+    def watched(password: str, stored: str | None) -> bool:
+        threads.append(threading.get_ident())
+        return verify(password, stored)
+
+    monkeypatch.setattr(passwords, "_verify", watched)
+    for name in ("anna", "nobody"):
+        answer = await guarded.client.post("/api/v1/session", json={"name": name, "password": "not this one"})
+        problem(answer, 401, "unauthenticated")
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
 
 
 def forged(guarded: Guarded, token: str) -> dict[str, str]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import pytest
 
 from hybrid_ml_scheduler.core.errors import InputError, UnknownNameError
 from hybrid_ml_scheduler.live.uploads import uploaded_file
+from hybrid_ml_scheduler.service.security import uploads
 from hybrid_ml_scheduler.service.security.uploads import checked_cluster, checked_workload
 from hybrid_ml_scheduler.workloads.export import write_workload
 from hybrid_ml_scheduler.workloads.open import open_workload
@@ -89,6 +94,45 @@ async def test_reading_has_limits_of_time_memory_size_and_number(tmp_path: Path)
         assert (await send(guarded, content)).status_code == 200
         assert "HMS_UPLOADS_MAX" in problem(await send(guarded, trace(tmp_path, 2)), 422, "unusable-input")["detail"]
     assert list(tmp_path.rglob(".upload-*")) == []
+
+
+CONFINED = {
+    "memory": ("bytearray(2_000_000_000)", b"MemoryError"),
+    "writing": ("file = open('x', 'wb'); file.write(b'x'); file.flush()", b"File too large"),
+    "files": ("[open('/dev/null') for _ in range(100)]", b"Too many open files"),
+    "time": ("while True: pass", b""),
+}
+
+
+@pytest.mark.parametrize("what", CONFINED)
+def test_the_reader_takes_no_more_than_it_may(what: str, tmp_path: Path) -> None:
+    attempt, said = CONFINED[what]
+    code = f"from hybrid_ml_scheduler.service.security.read_upload import confine\nconfine(1_000, 1)\n{attempt}\n"
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
+    assert found.returncode in {1, -signal.SIGXCPU, -signal.SIGKILL}
+    assert said in found.stderr
+    assert (found.returncode < 0) == (what == "time")
+
+
+def put_in_place_of_the_reader(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "another_reader.py").write_text(code, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setattr(uploads, "_CHILD", "another_reader")
+
+
+async def test_the_reader_sees_no_settings(guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HMS_DATABASE_URL", "planted")
+    monkeypatch.setenv("SOME_TOKEN", "planted")
+    put_in_place_of_the_reader("import json, os\nprint(json.dumps({'problem': f'it saw {dict(os.environ)}'}))", tmp_path, monkeypatch)
+    said = problem(await send(guarded, b"x"), 422, "unusable-input")["detail"]
+    assert "it saw" in said
+    assert "planted" not in said
+
+
+async def test_a_reader_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_place_of_the_reader("import time\ntime.sleep(3_600)", tmp_path, monkeypatch)
+    async with with_keys(tmp_path / "data", upload_timeout_s=1.0) as guarded:
+        assert "HMS_UPLOAD_TIMEOUT_S" in problem(await send(guarded, b"x"), 422, "unusable-input")["detail"]
 
 
 async def test_with_keys_a_start_names_no_file_of_the_server(guarded: Guarded, tmp_path: Path) -> None:

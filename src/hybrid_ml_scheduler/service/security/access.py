@@ -164,6 +164,7 @@ class Access:
         self._copy = folder / COPY
         self._known = _Known()
         self._asked_s = 0.0
+        self._looking = asyncio.Lock()
         self._database: Database | None = None
 
     # What is known.
@@ -300,18 +301,23 @@ class Access:
         """
         if self._database is None:
             return
-        self._asked_s = time.monotonic()
-        await self._replace_signing_key()
-        async with self._database.read() as session:
-            repository = AccessRepository(session, self._database.dialect)
-            if not force and await repository.revision() == self._known.revision:
-                return
-            tables = await repository.all(datetime.now(UTC) - timedelta(seconds=self.settings.token_ttl_s + 60))
-        self._take(_Known.of(tables))
-        await asyncio.to_thread(self._save_copy)
+        # One after the other: what was read earlier must not take the place of what was read later, as if the first key had not been made.
+        async with self._looking:
+            self._asked_s = time.monotonic()
+            await self._replace_signing_key()
+            async with self._database.read() as session:
+                repository = AccessRepository(session, self._database.dialect)
+                if not force and await repository.revision() == self._known.revision:
+                    return
+                tables = await repository.all(datetime.now(UTC) - timedelta(seconds=self.settings.token_ttl_s + 60))
+            self._take(_Known.of(tables))
+            await asyncio.to_thread(self._save_copy)
 
     async def refresh_if_stale(self) -> None:
         """As `refresh`, at most as often as the database is asked anyway: something is not known that another process may have made just now."""
+        if self._looking.locked():
+            async with self._looking:
+                return  # what somebody else has found out just now will do
         if time.monotonic() - self._asked_s >= _LOOK_EVERY_S / 2:
             await self.refresh()
 

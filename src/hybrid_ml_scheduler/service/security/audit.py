@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from hybrid_ml_scheduler.core.errors import StorageError
+from hybrid_ml_scheduler.service.observability.cleaning import Cleaner
 from hybrid_ml_scheduler.service.problems import printable
 from hybrid_ml_scheduler.storage.access import AuditRepository
 from hybrid_ml_scheduler.storage.database import Database
@@ -36,6 +37,7 @@ _EVERY_S = 0.25
 _REFUSED_PER_S = 20
 """Refused calls that are written one by one; of more only the number is, so that nobody can fill the disk with them."""
 _LONGEST = 500
+_CLEANER = Cleaner()
 _REFUSED = frozenset({400, 401, 403, 408, 413, 415, 421, 429})
 
 
@@ -178,7 +180,8 @@ class AuditLog:
 
 
 def _short(text: str) -> str:
-    return printable(text)[:_LONGEST]
+    """Return text as it is kept: bounded, on one line, and without the credentials that a caller may have put where they do not belong."""
+    return _CLEANER.line(text[: 2 * _LONGEST])[:_LONGEST]
 
 
 async def record_command(database: Database, command: str, note: str) -> None:

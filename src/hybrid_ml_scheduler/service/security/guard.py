@@ -20,7 +20,7 @@ from hybrid_ml_scheduler.service.security.hosts import Hosts, network_of
 from hybrid_ml_scheduler.service.security.keys import PREFIX as KEY_PREFIX
 from hybrid_ml_scheduler.service.security.limits import Limiter
 from hybrid_ml_scheduler.service.security.principal import ANYONE, NOBODY, STATE_KEY, Principal
-from hybrid_ml_scheduler.service.security.scopes import READ_METHODS, SOCKET, Need, Needs, RateClass
+from hybrid_ml_scheduler.service.security.scopes import NOTHING, READ_METHODS, SOCKET, Need, Needs, RateClass
 from hybrid_ml_scheduler.service.security.tokens import Sessions
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
@@ -112,8 +112,7 @@ class Guard:
             private = need is not None and need.scope is not None
             principal = await self._admit(scope, need, found)
             scope[STATE_KEY] = principal
-            if need is not None:
-                told.extend(await self._limit(need, principal, scope))
+            told.extend(await self._limit(NOTHING if need is None else need, principal, scope))
             receive = await self._body(receive, found, need)
         except RefusalError as refusal:
             response = problems.problem_response(refusal.kind, detail=str(refusal), instance=scope["path"], headers=refusal.headers)
@@ -268,8 +267,7 @@ class Guard:
             need = self._need(SOCKET, self._path(scope), scope)
             principal = await self._admit(scope, need, found)
             scope[STATE_KEY] = principal
-            if need is not None:
-                await self._limit(need, principal, scope)
+            await self._limit(NOTHING if need is None else need, principal, scope)
             caller = self._stream_of(principal, scope)
         except RefusalError as refusal:
             await _deny(scope, receive, send, refusal)

@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +142,14 @@ class Limiter:
                 # What a driver says about a lost connection names the server.
                 _LOG.warning("Redis does not count requests (%s); this process does for %g s", type(error).__name__, self.settings.redis_retry_s)
                 self._lost_until_s = time.monotonic() + self.settings.redis_retry_s
+                await self._forget_connections()
         return await self._count(self._here, item, rate, caller)
+
+    async def _forget_connections(self) -> None:
+        """Close what is open to a server that is gone: each would only be found out when it is used, one after the other, once the server is back."""
+        if self._pool is not None:
+            with suppress(RedisError, OSError, TimeoutError):
+                await self._pool.disconnect(inuse_connections=False)
 
     async def _count(self, limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, rate: RateClass, caller: str) -> Verdict:
         allowed = await limiter.hit(item, rate, caller)

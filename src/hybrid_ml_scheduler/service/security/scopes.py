@@ -79,6 +79,8 @@ ADMIN = Need(Scope.ADMIN, RateClass.CONTROL)
 OPEN = Need(PUBLIC, RateClass.READ)
 LOGIN = Need(PUBLIC, RateClass.LOGIN)
 SESSION = Need(PUBLIC, RateClass.CONTROL)
+NOTHING = Need(PUBLIC, RateClass.ANONYMOUS)
+"""What nothing answers."""
 
 ROUTES: dict[str, Need] = {
     "GET /": OPEN,
