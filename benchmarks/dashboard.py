@@ -58,7 +58,7 @@ def first_paint(browser: Browser, address: str) -> list[float]:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
         page.goto(address)
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0", timeout=PATIENCE_S * 1000)
+        page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length > 0", timeout=PATIENCE_S * 1000)
         found.append(float(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")))
         context.close()
     return sorted(found)
@@ -86,7 +86,9 @@ def traced(page: Page, seconds: float) -> dict[str, float]:
     page.wait_for_timeout(seconds * 1000)
     events = json.loads(browser.stop_tracing())["traceEvents"]
     renderers = {(event["pid"], event["tid"]) for event in events if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"}
-    tasks = [event for event in events if event["name"] == "ThreadControllerImpl::RunTask" and (event["pid"], event["tid"]) in renderers]
+    # Those that were under way at the ends of the trace are not whole ("X").
+    whole = [event for event in events if event["ph"] == "X" and event["name"] == "ThreadControllerImpl::RunTask"]
+    tasks = [event for event in whole if (event["pid"], event["tid"]) in renderers]
     # The one with the most tasks is that of the page; a browser keeps a spare one.
     (main, _), *_ = Counter((task["pid"], task["tid"]) for task in tasks).most_common(1)
     clock_ms = np.array([task["dur"] / 1e3 for task in tasks if (task["pid"], task["tid"]) == main])
