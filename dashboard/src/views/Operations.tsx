@@ -175,7 +175,7 @@ function OverTime({ found, stale }: { readonly found: Operations; readonly stale
         )}
       </Panel>
       <Panel title="Errors over time" className="w6" stale={stale} help={`Failed: answered with 500 or above. Refused: because there were too many requests. Troubles: warnings and errors of the log, and answers of 500 or above. Counted per stretch. ${kept}`}>
-        {x.length > 1 ? <PlotChart title="Errors over time" x={x} series={bad} unit="count" yMin={0} height={150} xLabel="time since the process began" /> : <StateBlock kind="empty" title="The process has just begun">The first stretches are counted.</StateBlock>}
+        {x.length > 1 ? <PlotChart title="Errors over time" x={x} series={bad} unit="plain" yMin={0} height={150} xLabel="time since the process began" /> : <StateBlock kind="empty" title="The process has just begun">The first stretches are counted.</StateBlock>}
       </Panel>
     </>
   );
