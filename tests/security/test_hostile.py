@@ -179,7 +179,8 @@ async def test_a_body_without_end_is_cut_off(tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=address, headers=bearer(guarded.keys["control"]), timeout=60) as client:
             for path in ("/api/start", "/api/speed", "/api/v1/workloads"):
                 try:
-                    answer = await client.post(path, content=endless(), headers={"content-type": "application/json"})
+                    async with asyncio.timeout(120):
+                        answer = await client.post(path, content=endless(), headers={"content-type": "application/json"})
                     problem(answer, 413, "request-too-large")
                 except (httpx.WriteError, httpx.ReadError):
                     pass  # the server has hung up before all was sent
