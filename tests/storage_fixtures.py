@@ -39,6 +39,17 @@ def postgres() -> Iterator[PostgresServer]:
         server.remove()
 
 
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A server that a test may kill."""
+    server = ValkeyServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     server = ValkeyServer()

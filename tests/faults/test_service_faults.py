@@ -44,16 +44,6 @@ def own_postgres() -> Iterator[PostgresServer]:
         server.remove()
 
 
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
 def drained(service: ServiceProcess, rows: int = 2_000) -> None:
     """Wait until the database answers again and has nearly everything."""
 

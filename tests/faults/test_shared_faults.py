@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -32,16 +32,6 @@ LEASE_S = 3.0
 SHARED = {**QUICK, "leader_lease_s": LEASE_S, "control_timeout_s": 120.0, "ws_rate_hz": 20, "ws_send_timeout_s": 120.0}
 NAMES = ("one", "two", "three")
 TABLES = ("tasks", "scheduler_results", "training_data")
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 class StreamWatcher:

@@ -54,16 +54,6 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
-@pytest.fixture
 async def _abandoned_futures() -> AsyncIterator[None]:
     """When a connection breaks while COPY sends rows, asyncpg leaves a future whose exception nobody can ask for. It is not ours, and no loss."""
     loop = asyncio.get_running_loop()

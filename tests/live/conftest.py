@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from storage_fixtures import _no_settings_from_outside, anyio_backend, migrated, postgres
+from storage_fixtures import _no_settings_from_outside, anyio_backend, migrated, own_valkey, postgres
 from storage_fixtures import make_settings as _any_settings
 
-__all__ = ["_any_settings", "_no_settings_from_outside", "anyio_backend", "data_folder", "migrated", "postgres"]
+__all__ = ["_any_settings", "_no_settings_from_outside", "anyio_backend", "data_folder", "migrated", "own_valkey", "postgres"]
 
 
 @pytest.fixture

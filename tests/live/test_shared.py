@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,16 +23,6 @@ SEED = 20_300
 TASKS = 600
 REQUEST = RunRequest(policies=(*RULES, "hybrid_ml"), seed=SEED, load=0.4, max_tasks=TASKS, retrain_every=None)
 ENDLESS = RunRequest(policies=("greedy", "round_robin"), seed=SEED, speed=200.0, retrain_every=None)
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture

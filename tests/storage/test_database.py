@@ -174,7 +174,7 @@ async def test_a_database_that_takes_no_connections(postgres: PostgresServer, tm
 
 
 async def test_a_slow_statement_ends(postgres: PostgresServer, tmp_path: Path) -> None:
-    settings = StorageSettings.load(data_dir=tmp_path, database_url=postgres.url(postgres.new_database()), **(QUICK | {"statement_timeout_s": 0.05}))
+    settings = StorageSettings.load(data_dir=tmp_path, database_url=postgres.url(postgres.new_database()), **(QUICK | {"statement_timeout_s": 1.0}))
     async with Database(settings) as database:
         with pytest.raises(StorageBusyError, match="did not finish in time"):
             async with database.read() as session:
