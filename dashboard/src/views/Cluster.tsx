@@ -138,10 +138,12 @@ export default function Cluster(): ReactNode {
   // How far a replay can go with what is here, and whether that is its end.
   const reach = useRef({ until_s: 0, isEnd: false });
   reach.current = useMemo(() => {
-    const isEnd = storedA.next === null && !storedA.pending;
-    const until_s = isEnd ? Math.max(storedA.film.time_s, ...storedA.film.bars.map((bar) => endOf(bar, storedA.film.time_s))) : storedA.film.time_s;
-    return { until_s, isEnd };
-  }, [storedA.film, storedA.version, storedA.next, storedA.pending]);
+    const all = bShown ? [storedA, storedB] : [storedA];
+    const isEnd = all.every((each) => each.loaded && !each.pending && each.next === null);
+    const ends = all.map(({ film, next }) => (isEnd ? Math.max(film.time_s, ...film.bars.map((bar) => endOf(bar, film.time_s))) : next === null ? Number.POSITIVE_INFINITY : film.time_s));
+    const until_s = isEnd ? Math.max(...ends) : Math.min(...ends);
+    return { until_s: Number.isFinite(until_s) ? until_s : 0, isEnd };
+  }, [bShown, storedA.version, storedA.next, storedA.pending, storedA.loaded, storedB.version, storedB.next, storedB.pending, storedB.loaded]);
 
   // What moves by itself: the newest moment of a run, or a replay.
   useEffect(() => {
@@ -179,7 +181,7 @@ export default function Cluster(): ReactNode {
         const per_s = film.bars.length / Math.max(film.time_s - film.since_s, 1);
         setParams({ from: String(Math.max(0, Math.floor(storedA.first + (time_s - film.since_s) * per_s - SEEK_MARGIN))) });
       } else sought.current = null;
-    } else if (camera.follows || camera.end_s < begin || camera.begin_s > film.time_s + camera.span_s) {
+    } else if (camera.follows || camera.end_s < begin || camera.begin_s > Math.max(film.time_s, reach.current.until_s) + camera.span_s) {
       camera.follows = false;
       setFollows(false);
       camera.moveTo(begin + camera.span_s * 0.9);
@@ -255,7 +257,8 @@ export default function Cluster(): ReactNode {
   };
   const newestTask = (): number => Math.max(0, ...filmA.film.bars.slice(-1).map((bar) => bar.task), ...(statistics.data?.map((entry) => entry.results) ?? []));
 
-  const last_s = Math.max(0, ...(statistics.data?.map((entry) => entry.last_finish_s) ?? []));
+  const compared = statistics.data?.filter((entry) => entry.scheduler === first || (bShown && entry.scheduler === second)) ?? [];
+  const last_s = Math.max(0, ...compared.map((entry) => entry.last_finish_s));
   const total = Math.max(0, ...(statistics.data?.map((entry) => entry.results) ?? []));
   const [scrub, setScrub] = useState<number | null>(null);
   const seek = (time_s: number): void => {

@@ -232,6 +232,8 @@ function Windows({ id, policies, going }: { readonly id: number; readonly polici
   const known = pages.filter((page): page is WindowPage => page !== null && page.windows.length > 0);
   const [x, series] = useMemo<[number[], Series[]]>(() => {
     const begins = [...new Set(known.flatMap((page) => page.windows.map((window) => window.begin_s)))].sort((a, b) => a - b);
+    // The newest one of a run that goes on is not full yet: only its short tasks have finished, and its mean would be too small.
+    if (going) begins.pop();
     return [
       begins,
       known.map((page) => {
@@ -242,13 +244,13 @@ function Windows({ id, policies, going }: { readonly id: number; readonly polici
         return { label: page.scheduler, variable: style.variable, dash: style.dash, values: begins.map((begin) => value(at.get(begin))) };
       }),
     ];
-  }, [pages, metric]);
+  }, [pages, metric, going]);
   const length = known[0]?.windows[0]?.length_s ?? null;
   return (
     <Panel
       title="Over time"
       className="w12"
-      help={`Means over the tasks that arrived in each window${length === null ? "" : ` of ${format(length, "s")}`} of simulated time and have finished; the newest 200 windows. Where a policy lags far behind, the newest windows hold only what it took early. The axis is compressed like a logarithm.`}
+      help={`Means over the tasks that arrived in each window${length === null ? "" : ` of ${format(length, "s")}`} of simulated time and have finished; the newest 200 windows, without the one that is not full yet. Where a policy lags far behind, the newest windows hold only what it took early. The axis is compressed like a logarithm.`}
       actions={
         <Segmented
           label="Metric over time"
