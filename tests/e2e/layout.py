@@ -31,16 +31,18 @@ def boxes_by_theme(page: Any) -> tuple[list[list[Any]], list[list[Any]]]:
     return light, dark
 
 
-def _screen(page: Any, color: list[int]) -> NDArray[np.bool_]:
-    """Which pixels of a screenshot have a colour. One pixel is one of the page's."""
-    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
-    return np.asarray(np.abs(pixels - np.array(color)).max(axis=2) <= _SAME)
+def _screen(page: Any, color: str) -> tuple[dict[str, Any], NDArray[np.bool_]]:
+    """What the page says of its ground, and which pixels of a screenshot of that moment have one of its colours. One pixel is one of the page's."""
+    while True:
+        said = page.evaluate(_SCRIPT, "ground")
+        pixels = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+        if page.evaluate(_SCRIPT, "ground") == said:
+            return said, np.asarray(np.abs(pixels - np.array(said[color])).max(axis=2) <= _SAME)
 
 
 def stains(page: Any) -> list[tuple[int, int]]:
     """Pixels of a screenshot between the panels that have not the colour of the ground: something was drawn where nothing should be."""
-    said = page.evaluate(_SCRIPT, "ground")
-    right_color = _screen(page, said["color"])
+    said, right_color = _screen(page, "color")
     free = np.zeros(right_color.shape, dtype=bool)
     left, top, right, bottom = (round(edge) for edge in said["main"])
     free[top:bottom, left:right] = True
@@ -53,8 +55,7 @@ def stains(page: Any) -> list[tuple[int, int]]:
 
 def frames(page: Any) -> bytes:
     """The upper and left edges of all panels as they are on the screen, pixel by pixel: whether it has the colour of lines."""
-    said = page.evaluate(_SCRIPT, "ground")
-    line = _screen(page, said["line"])
+    said, line = _screen(page, "line")
     found = []
     for left, top, right, bottom in ([round(edge) for edge in panel] for panel in said["panels"]):
         found += [line[top : top + 1, left:right].tobytes(), line[top:bottom, left : left + 1].tobytes()]

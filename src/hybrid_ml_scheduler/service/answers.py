@@ -6,7 +6,9 @@ import math
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.decision import Candidate, Explanation
@@ -27,6 +29,23 @@ SchedulerQuery = Annotated[
     str | None,
     Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="Only this scheduler, as spelled in the run."),
 ]
+
+
+async def each_once(request: Request) -> None:
+    """Refuse a question that gives a parameter twice: only one of them could be meant. A dependency of routers.
+
+    Raises
+    ------
+    RequestValidationError
+    """
+    route = request.scope.get("route")
+    if not request.url.query or not isinstance(route, APIRoute):
+        return
+    known = {parameter.alias for parameter in route.dependant.query_params}
+    names = [name for name, _ in request.query_params.multi_items() if name in known]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RequestValidationError([{"loc": ("query", name), "msg": "given more than once; expected it once", "type": "twice"} for name in twice])
 
 
 def to_json(value: Any) -> bytes:

@@ -139,7 +139,7 @@ class PostgresDialect(DatabaseDialect):
 
     async def prepare_bulk(self, connection: AsyncConnection) -> None:
         """Let the commit not wait for the disk of the server."""
-        # Should the server lose the commit, it loses rows and progress together, and the journal brings them again.
+        # If the server loses the commit, it loses rows and progress together. The journal brings them again with the next batch; there must be one.
         await connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
     async def prepare_migration(self, connection: AsyncConnection) -> None:

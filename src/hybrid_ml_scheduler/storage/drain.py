@@ -509,7 +509,9 @@ class Drainer:
         """Write a batch in one transaction; return how far the run has come with it."""
         async with self.database.write() as session:
             dialect = self.database.dialect
-            await dialect.prepare_bulk(await session.connection())
+            if any(end > batch.behind[stream].seq for stream, end in self.journals.positions(run_id).items()):
+                # Whoever brings the rest finds out if the server has lost this one. After the last one nobody would.
+                await dialect.prepare_bulk(await session.connection())
             await self._claim(session, run_id, description)
             await self._still_there(session, run_id, way)
             repeats = dict(way.repeats)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import HTMLResponse, Response
 
 from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError, UnknownRunError
@@ -16,6 +16,7 @@ from hybrid_ml_scheduler.service.answers import (
     RunIdPath,
     SchedulerQuery,
     TaskIdPath,
+    each_once,
     explanation_answer,
     json_response,
     raw_json,
@@ -53,7 +54,7 @@ from hybrid_ml_scheduler.storage.repositories import Run as StoredRun
 
 MOST_CURVES = 16
 """Schedulers whose distributions a report shows."""
-router = APIRouter(prefix="/api/v1", tags=["runs"])
+router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(each_once)])
 _STORAGE = (INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 _OF_RUN = (UNKNOWN_RUN, *_STORAGE)
 PolicyQuery = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="The scheduler, as spelled in the run.")]

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.cluster import ClusterKind
 from hybrid_ml_scheduler.core.workload import WorkloadKind
-from hybrid_ml_scheduler.service.answers import RunIdPath, json_response
+from hybrid_ml_scheduler.service.answers import RunIdPath, each_once, json_response
 from hybrid_ml_scheduler.service.exports import known_run
 from hybrid_ml_scheduler.service.problems import INVALID_REQUEST, STORAGE_AWAY, STORAGE_BUSY, UNKNOWN_RUN, UNUSABLE_INPUT, responses
 from hybrid_ml_scheduler.service.resources import Found
 from hybrid_ml_scheduler.service.schemas import LARGEST_ID, Divergence, ScheduleAnswer, Timeline, Trail, WorkloadList
 
-router = APIRouter(prefix="/api/v1", tags=["runs"])
+router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(each_once)])
 _OF_RUN = (UNKNOWN_RUN, INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 LOOKED_AT = 50_000
 """Tasks that one request for a divergence looks at."""
 MOST_TIMELINE = 5_000
 
-PolicyName = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="A policy, as spelled in the run.")]
+_NAME: Any = {"min_length": 1, "max_length": 200, "pattern": r"^[^\x00-\x1f\x7f]+$"}
+PolicyName = Annotated[str, Query(**_NAME, description="A policy, as spelled in the run.")]
 FromTask = Annotated[int, Query(ge=0, le=LARGEST_ID, description="The first task to look at; identifiers ascend with arrivals.")]
 
 
@@ -39,7 +40,7 @@ async def timeline(
 
 @router.get("/run/trail", summary="How the lanes have done so far", response_model=Trail)
 async def trail(
-    resources: Found, policy: Annotated[PolicyName | None, Query(description="Only this lane; none of that name: no lane.")] = None
+    resources: Found, policy: Annotated[str | None, Query(**_NAME, description="Only this lane; none of that name: no lane.")] = None
 ) -> Response:
     """For the charts of a page that is opened in the middle of a run."""
     found = resources.controller.trail()

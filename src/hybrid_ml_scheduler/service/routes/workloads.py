@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import UnknownNameError
 from hybrid_ml_scheduler.live.contract import RunState
 from hybrid_ml_scheduler.live.uploads import PREFIX
-from hybrid_ml_scheduler.service.answers import json_response
+from hybrid_ml_scheduler.service.answers import each_once, json_response
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
     NOT_FOUND,
@@ -29,7 +29,7 @@ from hybrid_ml_scheduler.service.schemas import DeletedWorkload, Name, UploadedW
 from hybrid_ml_scheduler.service.security.install import security_of
 from hybrid_ml_scheduler.service.security.principal import principal_of
 
-router = APIRouter(prefix="/api/v1/workloads", tags=["policies and models"])
+router = APIRouter(prefix="/api/v1/workloads", tags=["policies and models"], dependencies=[Depends(each_once)])
 _BODY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
 
 
