@@ -185,14 +185,16 @@ async def test_keys_work_while_the_database_is_away_and_after_a_restart_without_
     [{"host": "0.0.0.0"}, {"host": "::"}, {"allowed_hosts": "scheduler.example.org"}, {"trusted_proxies": "10.0.0.1"}, {"root_path": "/scheduler"}],
 )
 async def test_where_others_can_reach_it_the_service_does_not_start_without_keys(
-    given: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    given: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HMS_DATA_DIR", str(tmp_path))
     settings = settings_in(tmp_path, **given)
     with pytest.raises(SettingsError, match=r"expected a key first \(hms keys create --scope admin\), or --insecure"):
         await refuse_if_open_to_others(settings, insecure=False)
     assert not caplog.records, "that the database is new is no trouble"
     await refuse_if_open_to_others(settings, insecure=True)
     assert await asyncio.to_thread(run, ["keys", "create", "--scope", "admin"]) == 0
+    await refuse_if_open_to_others(settings, insecure=False)
 
 
 async def test_with_a_key_it_starts_anywhere_and_with_revoked_ones_it_does_not(tmp_path: Path) -> None:
