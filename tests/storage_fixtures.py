@@ -39,25 +39,24 @@ def postgres() -> Iterator[PostgresServer]:
         server.remove()
 
 
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    """A server that a test may kill."""
+def _valkey() -> Iterator[ValkeyServer]:
     server = ValkeyServer()
     try:
         server.start()
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A server that a test may kill."""
+    yield from _valkey()
 
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
+    yield from _valkey()
 
 
 @pytest.fixture(scope="session")

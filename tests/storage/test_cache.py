@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,16 +33,6 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         return Sharing(StorageSettings.load(**{"data_dir": tmp_path, "redis_url": url, **QUICK, **given}))
 
     return made
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 async def test_answers_are_cached_by_group_until_they_are_invalidated(make: Make) -> None:

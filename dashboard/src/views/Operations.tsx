@@ -78,7 +78,7 @@ function Parts({ found, stale }: { readonly found: Operations; readonly stale: b
           <Stat label="Live clients" text={fact(found.live_stream, "clients")} note={`of at most ${fact(found.live_stream, "clients_max")}`} help="Clients of the live stream." />
           <Stat label="Refused" value={refused} unit="count" tone={refused ? "warn" : undefined} help="Requests refused because there were too many, since the process began." />
           <Stat label="Cache hits" value={asked ? hits / asked : null} unit="share" note={`of ${whole(asked)} questions`} help="Answers about history and statistics that were there already, since the process began." />
-          <Stat label="Memory" value={found.memory_mb * 1e6} unit="bytes" help="Most resident memory of the process so far." />
+          <Stat label="Peak memory" value={found.memory_mb * 1e6} unit="bytes" help="Most resident memory of the process so far." />
           <Stat label="Processor" value={found.uptime_s > 0 ? found.cpu_s / found.uptime_s : null} unit="share" help="Processor time ÷ time since the start; 100 % is one core." />
           <Stat label="Up" value={found.uptime_s} unit="s" help="Since the process began." />
         </Stats>
@@ -187,10 +187,10 @@ function Routes({ found, stale }: { readonly found: Operations; readonly stale: 
   type Row = Schemas["RouteTimes"];
   const columns: Column<Row>[] = [
     { key: "route", label: "Route", cell: (row) => <span className="mono route">{`${row.method} ${row.route}`}</span>, sort: (row) => row.route },
-    { key: "count", label: "Lately", number: true, help: `Requests in the last ${format(found.window_s, "s")}.`, cell: (row) => whole(row.count), sort: (row) => row.count },
+    { key: "count", label: "Lately", number: true, help: `Requests in the last ${format(found.window_s, "s")}, the newest 1 024 at most; the times are theirs.`, cell: (row) => whole(row.count), sort: (row) => row.count },
     { key: "p50", label: "Median", number: true, help: "Until the head of the answer is sent.", cell: (row) => format(row.p50_s, "s"), sort: (row) => row.p50_s },
-    { key: "p95", label: "p95", number: true, help: "95 % were faster.", cell: (row) => format(row.p95_s, "s"), sort: (row) => row.p95_s, wideOnly: true },
-    { key: "p99", label: "p99", number: true, help: "99 % were faster.", cell: (row) => format(row.p99_s, "s"), sort: (row) => row.p99_s },
+    { key: "p95", label: "p95", number: true, help: "95 % took no longer.", cell: (row) => format(row.p95_s, "s"), sort: (row) => row.p95_s, wideOnly: true },
+    { key: "p99", label: "p99", number: true, help: "99 % took no longer.", cell: (row) => format(row.p99_s, "s"), sort: (row) => row.p99_s },
     { key: "total", label: "In all", number: true, help: "Since the process began.", cell: (row) => whole(row.total), sort: (row) => row.total, wideOnly: true },
     { key: "failed", label: "Failed", number: true, help: "Answered with 500 or above, since the process began.", cell: (row) => <span className={row.failed ? "tone-bad" : ""}>{whole(row.failed)}</span>, sort: (row) => row.failed },
   ];
