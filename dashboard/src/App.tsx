@@ -70,6 +70,7 @@ function Navigation({ view }: { readonly view: View }): ReactNode {
 function TopBar(): ReactNode {
   const run = useLive((found) => found.run);
   const link = useLive((found) => found.link);
+  const { locked } = useSession();
   const theme = useTheme();
   const next: Theme = theme === "system" ? "light" : theme === "light" ? "dark" : "system";
   return (
@@ -96,7 +97,7 @@ function TopBar(): ReactNode {
       <span className="topbar-space" />
       <span className="link-state" role="status">
         <span className={`dot dot-${link}`} aria-hidden="true" />
-        <span className="wide">{link === "open" ? "live" : link === "lost" ? "connection lost" : "connecting"}</span>
+        <span className="wide">{link === "open" ? "live" : locked ? "signed out" : link === "lost" ? "connection lost" : "connecting"}</span>
         {link === "open" ? <span className="visually-hidden">connected</span> : null}
       </span>
       <button type="button" className="icon-button" aria-label={`Colours: ${theme}. Change to ${next}`} title={`Colours: ${theme}`} onClick={() => setTheme(next)}>
@@ -115,6 +116,7 @@ function TopBar(): ReactNode {
 }
 
 function Banner(): ReactNode {
+  const { locked } = useSession();
   const link = useLive((found) => found.link);
   const since = useLive((found) => found.linkSince);
   const message = useLive((found) => found.run?.message ?? null);
@@ -125,7 +127,7 @@ function Banner(): ReactNode {
     const timer = setInterval(() => setNow(Date.now()), 1_000);
     return () => clearInterval(timer);
   }, [link]);
-  if (link === "lost")
+  if (link === "lost" && !locked)
     return (
       <div className="banner" role="alert">
         <span>The connection is lost since {format(Math.max(0, Math.round((now - since) / 1000)), "s")}. What is shown may be old; it is tried again by itself.</span>

@@ -44,6 +44,7 @@ describe("numbers", () => {
     expect(tickText(1000, "count")).toBe("1\u202f000");
     expect(tickText(0.25, "share").replace(/\s/, " ")).toBe("25 %");
     expect(relative(0.5, 2).replace(/\s/, " ")).toBe("+25.0 %");
+    expect(relative(19.9, 2).replace(/\s/, " ")).toBe("+995 %");
     expect(relative(298, 2).replace(/\s/, " ")).toBe("150 ×");
     expect(relative(1, 0)).toBe(UNKNOWN);
   });

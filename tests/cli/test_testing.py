@@ -75,12 +75,19 @@ def test_long_tests_run_only_when_asked_for(tools: dict[str, object]) -> None:
     assert "not long" not in tools["calls"][-1][1]
 
 
+def test_coverage_is_measured_only_when_asked_for(tools: dict[str, object]) -> None:
+    last_line([])
+    assert "--cov" not in tools["calls"][-1][1]
+    last_line(["--coverage"])
+    assert "--cov" in tools["calls"][-1][1]
+
+
 def test_a_real_pytest_is_counted(tmp_path: Path) -> None:
     (tmp_path / "test_three.py").write_text(
         "import pytest\ndef test_a(): pass\ndef test_b(): assert 0\ndef test_c(): pytest.skip('no')\n@pytest.fixture\ndef bad(): raise OSError\n"
         "def test_d(bad): pass\n"
     )
-    outcome = testing._run_pytest(tmp_path, ["-p", "no:cacheprovider"], fast=True, long=True)
+    outcome = testing._run_pytest(tmp_path, ["-p", "no:cacheprovider"], fast=True, long=True, coverage=False)
     assert (outcome.passed, outcome.failed, outcome.skipped) == (1, 2, 1)
 
 

@@ -27,7 +27,7 @@ from journal_comparison import compare, run_of, same_runs
 from service_process import ServiceProcess, Watcher
 from storage_servers import PostgresServer, ValkeyServer
 
-SOME = pytest.param(5, FEW, 10.0, id="5")
+SOME = pytest.param(3, FEW, 10.0, id="3")
 MANY = pytest.param(20, SIX, 60.0, id="20", marks=pytest.mark.long)
 MOUNT, UNMOUNT = shutil.which("mount"), shutil.which("umount")
 OURS = "application_name LIKE 'hybrid-ml-scheduler%'"

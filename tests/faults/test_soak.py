@@ -1,4 +1,4 @@
-"""A short soak: `benchmarks/soak.py` on a service that is worn for a minute (two with ``--long``)."""
+"""A short soak: `benchmarks/soak.py` on a service that is worn for half a minute (two with ``--long``)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def soak() -> ModuleType:
     return found
 
 
-@pytest.mark.parametrize("wear_s", [pytest.param(45.0, id="short"), pytest.param(120.0, id="two minutes", marks=pytest.mark.long)])
+@pytest.mark.parametrize("wear_s", [pytest.param(30.0, id="short"), pytest.param(120.0, id="two minutes", marks=pytest.mark.long)])
 def test_nothing_is_lost_and_nothing_grows(soak: ModuleType, tmp_path: Path, wear_s: float) -> None:
     found = soak.Soak(tmp_path, wear_s, 1_000.0, seed=3).run()
     sys.stdout.write(json.dumps(found, indent=2) + "\n")

@@ -313,9 +313,10 @@ async def test_another_machine_goes_on_with_a_run(make_settings: MakeSettings, t
         state = await second.saved_state(run.id)
         assert state is not None
         assert (state.checkpoint, state.positions[Stream.TASKS]) == (b"checkpoint", 10)
+        # As a take-over does it: a run that is open here before it is led from here is somebody else's.
+        second.drainer.lead(run.id, 1 + await second.highest_fence())
         sink = await second.continue_run(run.id)
         assert sink.positions() == {Stream.TASKS: 10, Stream.RESULTS: 60, Stream.TRAINING: 10}
-        second.drainer.lead(run.id, 1 + await second.highest_fence())
         await sink.write(make_batch(10, 10))
         await sink.wait_until_lag_below(1)
         await is_equal(second, results=120)

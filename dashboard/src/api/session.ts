@@ -78,9 +78,10 @@ export async function signOut(): Promise<void> {
   await look();
 }
 
-/** What the live stream names itself with; none where no credentials are needed. */
-export async function socketProtocols(): Promise<string[]> {
-  if (token === null && session.who?.auth === "keys") await renew();
+/** What the live stream names itself with; nothing where no credentials are needed, null while they are needed and there are none. */
+export async function socketProtocols(): Promise<string[] | null> {
+  if (token === null && session.who?.auth === "keys" && !session.locked) await renew();
+  if (session.locked) return null;
   return token === null ? [] : ["hms", `bearer.${token}`];
 }
 

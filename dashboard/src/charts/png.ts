@@ -11,13 +11,25 @@ const PAD = 16;
 const HEAD = 32;
 const LINE = 20;
 
+/** A canvas of its own, sized in the page's pixels. */
+export function sheet(width: number, height: number): [HTMLCanvasElement, CanvasRenderingContext2D] {
+  const ratio = devicePixelRatio || 1;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width * ratio, height * ratio];
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("this browser gives no canvas to draw on");
+  context.scale(ratio, ratio);
+  return [canvas, context];
+}
+
 export function compose(title: string, canvases: readonly HTMLCanvasElement[], keys: readonly Key[]): HTMLCanvasElement {
   const ratio = devicePixelRatio || 1;
-  const width = Math.max(320, ...canvases.map((canvas) => canvas.width / ratio));
-  const sheet = document.createElement("canvas");
-  const context = sheet.getContext("2d");
+  const whole = document.createElement("canvas");
+  const context = whole.getContext("2d");
   if (!context) throw new Error("this browser gives no canvas to draw on");
   const font = getComputedStyle(document.body).fontFamily;
+  context.font = `600 13px ${font}`;
+  const width = Math.max(320, context.measureText(title).width, ...canvases.map((canvas) => canvas.width / ratio));
   context.font = `12px ${font}`;
   const places: [x: number, y: number][] = [];
   let [x, line] = [0, 0];
@@ -28,11 +40,11 @@ export function compose(title: string, canvases: readonly HTMLCanvasElement[], k
     x += wide;
   }
   const high = canvases.reduce((sum, canvas) => sum + canvas.height / ratio, 0);
-  sheet.width = (width + 2 * PAD) * ratio;
-  sheet.height = (high + HEAD + PAD + (keys.length ? (line + 1) * LINE + 8 : 0)) * ratio;
+  whole.width = (width + 2 * PAD) * ratio;
+  whole.height = (high + HEAD + PAD + (keys.length ? (line + 1) * LINE + 8 : 0)) * ratio;
   context.scale(ratio, ratio);
   context.fillStyle = color("--panel");
-  context.fillRect(0, 0, sheet.width, sheet.height);
+  context.fillRect(0, 0, whole.width, whole.height);
   context.fillStyle = color("--text");
   context.textBaseline = "middle";
   context.font = `600 13px ${font}`;
@@ -51,7 +63,7 @@ export function compose(title: string, canvases: readonly HTMLCanvasElement[], k
     context.fillStyle = color("--text");
     context.fillText(key.label, PAD + left + 15, top);
   });
-  return sheet;
+  return whole;
 }
 
 export function download(name: string, blob: Blob): void {

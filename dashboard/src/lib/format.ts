@@ -111,11 +111,11 @@ export const TIME_STEPS_S: readonly number[] = [
   7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 432_000, 864_000, 1_728_000, 4_320_000, 8_640_000,
 ];
 
-/** How much more or less than another: a percentage, and a factor where that reads better. */
+/** How much more or less than another: a percentage, and a factor where that would have four digits. */
 export function relative(difference: Number, base: Number): string {
   if (!known(difference) || !known(base) || base <= 0) return UNKNOWN;
   const share = difference / base;
-  return share >= 4 ? format(share + 1, "factor") : signed(share, "share");
+  return share >= 9.995 ? format(share + 1, "factor") : signed(share, "share");
 }
 
 /** With a sign, for differences; the sign of nothing is ±. */

@@ -25,8 +25,8 @@ export class LiveConnection {
   constructor(
     private readonly events: ConnectionEvents,
     private readonly cursor: () => string | null,
-    /** Subprotocols that carry credentials, where they are needed. */
-    private readonly protocols: () => Promise<string[]> = () => Promise.resolve([]),
+    /** Subprotocols that carry credentials, where they are needed; null: it would be refused, so nothing is tried until `now` is called. */
+    private readonly protocols: () => Promise<string[] | null> = () => Promise.resolve([]),
   ) {}
 
   start(): void {
@@ -63,7 +63,7 @@ export class LiveConnection {
     const since = this.cursor();
     if (since !== null) url.searchParams.set("since", since);
     const protocols = await this.protocols();
-    if (this.ended) return;
+    if (this.ended || protocols === null) return;
     const socket = new WebSocket(url, protocols);
     this.socket = socket;
     this.heard = performance.now();

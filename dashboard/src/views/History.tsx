@@ -14,7 +14,7 @@ import { HELP, METRICS } from "../lib/metrics";
 import { comparePolicies, policyStyle } from "../lib/palette";
 import { routeHash, setParams, useParam } from "../lib/router";
 import { useLive } from "../store/live";
-import { IntervalBar, intervalText, pText, reach } from "./parts/intervals";
+import { IntervalBar, IntervalSave, intervalText, pText, reach } from "./parts/intervals";
 import type { RunEntry } from "./parts/runs";
 import { perTask, type Statistics } from "./parts/statistics";
 
@@ -323,7 +323,12 @@ function Comparison({ first, second }: { readonly first: number; readonly second
       flush
       stale={paired.stale}
       help="Less is better for each metric; green: the second run is better beyond its interval."
-      actions={<Segmented label="Metric" value={shown.value} options={COMPARED} onChange={setMetric} />}
+      actions={
+        <>
+          <Segmented label="Metric" value={shown.value} options={COMPARED} onChange={setMetric} />
+          <IntervalSave title={`${shown.label}: run ${second} minus run ${first}`} rows={rows.map((row) => ({ label: row.scheduler, metric: row.metrics[shown.value] }))} unit={shown.unit} />
+        </>
+      }
     >
       {paired.error && !paired.data ? (
         <ErrorBlock error={paired.error} retry={paired.reload} />

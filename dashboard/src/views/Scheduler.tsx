@@ -13,7 +13,8 @@ import { comparePolicies, policyStyle } from "../lib/palette";
 import { useParam } from "../lib/router";
 import { useLive } from "../store/live";
 import { HeatMap, Radar, XYChart, type Line } from "./parts/charts";
-import { IntervalBar, intervalText, reach, type PairedMetric } from "./parts/intervals";
+import { IntervalBar, IntervalSave, intervalText, reach, type PairedMetric } from "./parts/intervals";
+import { WinMatrix, WinMatrixSave } from "./parts/matrix";
 import { Bars } from "./parts/bars";
 import { AGAIN_S, RunSelect, useRun } from "./parts/runs";
 import { bestRule, deciderName, isLearned, perTask, RADAR_AXES, radarValues, type Statistics } from "./parts/statistics";
@@ -234,27 +235,13 @@ export default function Scheduler(): ReactNode {
                     ["GPU alone", placed.gpu_only],
                   ] as const).map(([label, count]) => ({ label, count, share: count / finished }))}
                 />
-                <div className="stack-tight">
-                  <span className="muted">Time in parts, as measured:</span>
-                  <span className="stacked" role="img" aria-label={`${format(placed.cpu_s, "s")} on CPUs, ${format(placed.gpu_s, "s")} on GPUs`}>
-                    <span style={{ width: `${busy ? (placed.cpu_s / busy) * 100 : 0}%`, background: "var(--p0)" }} />
-                    <span style={{ width: `${busy ? (placed.gpu_s / busy) * 100 : 0}%`, background: "var(--p1)" }} />
-                  </span>
-                  <span className="legend-line">
-                    <span className="legend-part">
-                      <svg width="10" height="10" aria-hidden="true">
-                        <rect width="10" height="10" style={{ fill: "var(--p0)" }} />
-                      </svg>
-                      CPU parts {format(placed.cpu_s, "s")}
-                    </span>
-                    <span className="legend-part">
-                      <svg width="10" height="10" aria-hidden="true">
-                        <rect width="10" height="10" style={{ fill: "var(--p1)" }} />
-                      </svg>
-                      GPU parts {format(placed.gpu_s, "s")}
-                    </span>
-                  </span>
-                </div>
+                <Bars
+                  title={`Time in parts of tasks of ${policy}`}
+                  entries={([
+                    ["CPU parts", placed.cpu_s],
+                    ["GPU parts", placed.gpu_s],
+                  ] as const).map(([label, time_s]) => ({ label, share: busy ? time_s / busy : null, amount: format(time_s, "s") }))}
+                />
               </div>
             ) : (
               <StateBlock kind={own.loading ? "loading" : "empty"} title={own.loading ? "Reading" : "No task has finished yet"} />
@@ -275,10 +262,10 @@ export default function Scheduler(): ReactNode {
             ) : null}
           </Panel>
         </div>
-        <Panel title="Against every other policy" className="w12" flush stale={pairs.stale} help="Task by task, on the same tasks with the same noise.">
+        <Panel title="Against every other policy" className="w12" flush stale={pairs.stale} help="Task by task, on the same tasks with the same noise." actions={<IntervalSave title={`Response time of ${policy} minus that of every other policy`} rows={against.map((row) => ({ label: row.other.scheduler, metric: row.metric }))} unit="s" />}>
           <Table caption="Wins, losses and differences" columns={columns} rows={against} rowKey={(row) => row.other.scheduler} empty="This run has one policy only." />
         </Panel>
-        <Panel title="Wins of each over each" className="w12" flush stale={statistics.stale} help="Compared tasks on which the policy of the row was faster than the one of the column, as a share; compared are tasks with the results of all schedulers.">
+        <Panel title="Wins of each over each" className="w12" flush stale={statistics.stale} help="Compared tasks on which the policy of the row was faster than the one of the column, as a share; compared are tasks with the results of all schedulers." actions={<WinMatrixSave all={all} />}>
           <WinMatrix all={all} />
         </Panel>
       </div>
@@ -289,45 +276,4 @@ export default function Scheduler(): ReactNode {
 function flip(metric: PairedMetric | null): PairedMetric | null {
   if (!metric) return null;
   return { ...metric, first: metric.second, second: metric.first, difference: -metric.difference, low: metric.high === null ? null : -metric.high, high: metric.low === null ? null : -metric.low };
-}
-
-function WinMatrix({ all }: { readonly all: readonly Statistics[] }): ReactNode {
-  return (
-    <div className="table-scroll" tabIndex={0} role="group" aria-label="Wins of each policy over each">
-      <table className="table matrix">
-        <caption className="visually-hidden">Share of tasks on which the policy of the row was faster than that of the column</caption>
-        <thead>
-          <tr>
-            <th scope="col">faster than →</th>
-            {all.map((found) => (
-              <th key={found.scheduler} scope="col" className="num">
-                <PolicyTag policy={found.scheduler} />
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {all.map((row) => (
-            <tr key={row.scheduler}>
-              <th scope="row">
-                <PolicyTag policy={row.scheduler} />
-              </th>
-              {all.map((column) => {
-                const share = row === column || !row.compared ? null : (row.wins_against[column.scheduler] ?? 0) / row.compared;
-                return (
-                  <td
-                    key={column.scheduler}
-                    className="num"
-                    style={share === null ? undefined : { background: `color-mix(in srgb, var(--accent) ${Math.round(share * 34)}%, var(--panel))` }}
-                  >
-                    {row === column ? <span aria-label="itself">·</span> : format(share, "share")}
-                  </td>
-                );
-              })}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
 }

@@ -49,9 +49,10 @@ class Outcome:
 
 def run_checks(
     context: typer.Context,
-    fast: Annotated[bool, typer.Option("--fast", help="For the inner loop: no conformance or fault tests, fewer random cases, no coverage.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="For the inner loop: no conformance or fault tests, fewer random cases.")] = False,
     long: Annotated[bool, typer.Option("--long", help="Also the tests that take minutes.")] = False,
     e2e: Annotated[bool, typer.Option("--e2e", help="Also the page in a real browser; needs Chromium.")] = False,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Also say how much of the code the tests run; takes two thirds more time.")] = False,
 ) -> None:
     """Run the linters, the type checker, the layer contracts and the tests of this checkout.
 
@@ -70,7 +71,7 @@ def run_checks(
         "layers (import-linter)": [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
     }
     outcomes = [_run_check(name, [sys.executable, *arguments], root) for name, arguments in steps.items()]
-    outcomes.append(_run_pytest(root, context.args, fast=fast, long=long))
+    outcomes.append(_run_pytest(root, context.args, fast=fast, long=long, coverage=coverage))
     if e2e:
         outcomes.append(_run_e2e(root))
     _print_summary(outcomes)
@@ -88,7 +89,7 @@ def _run_check(name: str, command: list[str], root: Path) -> Outcome:
     return Outcome(name, int(done.returncode == 0), int(done.returncode != 0), 0, time.monotonic() - started_s)
 
 
-def _run_pytest(root: Path, arguments: list[str], *, fast: bool, long: bool) -> Outcome:
+def _run_pytest(root: Path, arguments: list[str], *, fast: bool, long: bool, coverage: bool) -> Outcome:
     """Run the tests; their output is shown as it comes."""
     typer.echo("tests (pytest) ...")
     started_s = time.monotonic()
@@ -97,7 +98,7 @@ def _run_pytest(root: Path, arguments: list[str], *, fast: bool, long: bool) -> 
         command = [sys.executable, "-m", "pytest", "--quiet", "--numprocesses", WORKERS, f"--junitxml={counts_path}"]
         if fast:
             command += ["--ignore=tests/conformance", "--ignore=tests/faults"]
-        else:
+        if coverage:
             command += ["--cov", "--cov-report=", f"--cov-report=json:{coverage_path}"]
         command += ["-m", "not e2e" if long else "not e2e and not long"]
         environment = os.environ | {"HYPOTHESIS_PROFILE": "fast" if fast else "ci", "COVERAGE_FILE": str(Path(folder) / "coverage")}
@@ -118,12 +119,12 @@ def find_chromium() -> str | None:
 
 
 def _run_e2e(root: Path) -> Outcome:
-    """Run the tests in a browser, one after the other: browser and service need the processors themselves."""
+    """Run the tests in a browser; its output is shown as it comes."""
     typer.echo("page in a browser (pytest, Chromium) ...")
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts_path = Path(folder) / "counts.xml"
-        command = [sys.executable, "-m", "pytest", "--quiet", f"--junitxml={counts_path}", "-m", "e2e", "tests/e2e"]
+        command = [sys.executable, "-m", "pytest", "--quiet", "--numprocesses", WORKERS, f"--junitxml={counts_path}", "-m", "e2e", "tests/e2e"]
         sys.stdout.flush()
         done = subprocess.run(command, cwd=root, check=False)
         passed, failed, skipped = _read_counts(counts_path)

@@ -13,6 +13,7 @@ import { policyColor } from "../../lib/palette";
 import { useParam } from "../../lib/router";
 import { isActive, present, useBeat, useLive } from "../../store/live";
 import type { Lane } from "../../store/messages";
+import { IntervalSave } from "../parts/intervals";
 
 type Paired = Schemas["PairedMetricAnswer"];
 
@@ -115,7 +116,7 @@ export function Leaderboard(): ReactNode {
     {
       key: "difference",
       label: `vs ${against}`,
-      help: `${HELP.toOracle} Shown relative to the mean of ${against}: as a percentage, from five times on as a factor.`,
+      help: `${HELP.toOracle} Shown relative to the mean of ${against}: as a percentage, from eleven times on as a factor.`,
       number: true,
       cell: ({ lane, paired }) =>
         lane.policy === against ? (
@@ -166,6 +167,11 @@ export function Leaderboard(): ReactNode {
       actions={
         <>
           <Segmented label="Metric" value={metric} onChange={setMetric} options={(Object.keys(METRICS) as MetricKey[]).map((value) => ({ value, label: SHORT[value], title: METRICS[value].help }))} />
+          <IntervalSave
+            title={`${METRICS[metric].name} minus that of ${against}`}
+            rows={rows.filter(({ lane }) => lane.policy !== against).map(({ lane, paired }) => ({ label: lane.policy, metric: paired }))}
+            unit={unit}
+          />
           <Select label="Baseline" hideLabel value={against} onChange={setAgainst} options={policies.map((value) => ({ value, label: `vs ${value}` }))} />
         </>
       }

@@ -1,7 +1,7 @@
 /** Shares as bars, with their numbers as text, and a picture of them to save. */
 import type { ReactNode } from "react";
 import { canvasFont } from "../../charts/CanvasChart";
-import { savePng } from "../../charts/png";
+import { savePng, sheet } from "../../charts/png";
 import { SaveButton } from "../../charts/SaveButton";
 import { format, whole } from "../../lib/format";
 import { color } from "../../lib/theme";
@@ -11,6 +11,8 @@ export interface Entry {
   readonly share: number | null;
   /** What the share is of, if that says something. */
   readonly count?: number;
+  /** The same as a quantity, where it is not a count. */
+  readonly amount?: string;
   /** Where the share should be. */
   readonly ideal?: number;
 }
@@ -27,12 +29,7 @@ const ROW = 22;
 const WIDTH = 560;
 
 function picture(entries: readonly Entry[], full: number): HTMLCanvasElement {
-  const ratio = devicePixelRatio || 1;
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [WIDTH * ratio, entries.length * ROW * ratio];
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser gives no canvas to draw on");
-  context.scale(ratio, ratio);
+  const [canvas, context] = sheet(WIDTH, entries.length * ROW);
   context.font = canvasFont(12);
   context.textBaseline = "middle";
   const left = Math.max(...entries.map(({ label }) => context.measureText(label).width)) + 12;
@@ -55,8 +52,14 @@ function picture(entries: readonly Entry[], full: number): HTMLCanvasElement {
   return canvas;
 }
 
-function text({ share, count }: Entry): string {
-  return count === undefined ? format(share, "share") : `${format(share, "share")} (${whole(count)})`;
+/** What a share amounts to, in brackets; nothing where that says nothing. */
+function amount(entry: Entry): string {
+  const found = entry.amount ?? (entry.count === undefined ? "" : whole(entry.count));
+  return found && `(${found})`;
+}
+
+function text(entry: Entry): string {
+  return `${format(entry.share, "share")} ${amount(entry)}`.trim();
 }
 
 export function Bars({ title, entries, full = 1, mono = false }: Props): ReactNode {
@@ -76,7 +79,7 @@ export function Bars({ title, entries, full = 1, mono = false }: Props): ReactNo
               {entry.ideal === undefined ? null : <span className="share-ideal" style={{ left: `${(entry.ideal / full) * 100}%` }} title={`ideal ${format(entry.ideal, "share")}`} />}
             </span>
             <span className="share-value">
-              {format(entry.share, "share")} {entry.count === undefined ? null : <span className="muted">({whole(entry.count)})</span>}
+              {format(entry.share, "share")} <span className="muted">{amount(entry)}</span>
             </span>
           </div>
         ))}
