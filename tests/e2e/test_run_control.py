@@ -75,6 +75,8 @@ def test_two_browsers_see_the_same_run(fresh: Service, open_page: Any) -> None:
     fresh.post("/api/start", RULES)
     for page in (first, second):
         state(page, "running")
+    # One stream each.
+    assert "\nhms_ws_clients 2.0\n" in fresh.client.get("/metrics").text
     first.get_by_role("button", name="Pause").click()
     state(second, "paused")
     second.get_by_role("button", name="Stop").click()
@@ -101,15 +103,22 @@ def test_with_keys_the_page_asks_who_is_there(fresh: Service, open_page: Any) ->
     key = fresh.post("/api/v1/keys", {"name": "test", "scopes": ["admin"]})["key"]
     # Refusals are what this is about.
     page = open_page(fresh, "operations", quiet=False)
+    streams: list[str] = []
+    page.on("websocket", lambda stream: streams.append(stream.url))
+    page.reload()
     page.get_by_role("radio", name="API key").check(force=True)
+    page.wait_for_selector("text=signed out")
     page.get_by_label("API key").last.fill("hms_000000000000_wrong")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("[role=alert]")
+    # Without credentials the stream would be refused: it is not tried.
+    assert streams == []
     page.get_by_label("API key").last.fill(key)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("text=credentials are needed")
     page.wait_for_selector("text=API keys are shown", state="detached")
     page.wait_for_selector(".dot-open")
+    assert len(streams) == 1
     # The cookie brings the sign-in back.
     page.reload()
     page.wait_for_selector("text=credentials are needed")

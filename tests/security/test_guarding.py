@@ -123,13 +123,13 @@ async def test_under_a_path_behind_a_proxy_with_tls(tmp_path: Path) -> None:
 
 async def test_addresses_in_headers_are_believed_from_trusted_proxies_only(tmp_path: Path) -> None:
     """Who pretends to be many is still one."""
-    async with with_keys(tmp_path / "a", rate_anonymous="5/minute") as guarded:
+    async with with_keys(tmp_path / "a", rate_anonymous="5/hour") as guarded:
         statuses = []
         for index in range(12):
             headers = {"x-forwarded-for": f"203.0.113.{index}", "x-real-ip": f"203.0.113.{index}", "forwarded": f"for=203.0.113.{index}"}
             statuses.append((await guarded.client.get("/api/status", headers=headers)).status_code)
         assert statuses == [401] * 5 + [429] * 7
-    async with with_keys(tmp_path / "b", rate_anonymous="5/minute", trusted_proxies=PROXY) as guarded:
+    async with with_keys(tmp_path / "b", rate_anonymous="5/hour", trusted_proxies=PROXY) as guarded:
         for index in range(12):
             # What the client writes itself stands left of what the proxy adds.
             headers = {"x-forwarded-for": f"198.51.100.{index}, 203.0.113.7"}

@@ -98,7 +98,7 @@ async def test_who_is_not_let_in(guarded: Guarded, body: dict[str, Any], status:
 
 
 async def test_guessing_passwords_is_slowed_down_for_an_address_and_for_a_name(tmp_path: Path) -> None:
-    async with with_keys(tmp_path, rate_login="3/minute", limits="off", trusted_proxies="127.0.0.1") as guarded:
+    async with with_keys(tmp_path, rate_login="3/hour", limits="off", trusted_proxies="127.0.0.1") as guarded:
 
         async def guess(name: str, address: str) -> httpx.Response:
             body = {"name": name, "password": "x" * 12}

@@ -61,7 +61,7 @@ class System:
 
 @contextlib.asynccontextmanager
 async def system(folder: Path, valkey: ValkeyServer) -> AsyncIterator[System]:
-    settings = settings_in(folder, **QUICKLY, redis_url=valkey.url, rate_control="3/minute", limits="on", ws_rate_hz=5.0, training_rows=100)
+    settings = settings_in(folder, **QUICKLY, redis_url=valkey.url, rate_control="3/hour", limits="on", ws_rate_hz=5.0, training_rows=100)
     app = create_app(settings, start=False)
     with contextlib.closing(bind(settings)) as listener:
         async with app.router.lifespan_context(app):

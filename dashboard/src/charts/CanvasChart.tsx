@@ -14,10 +14,9 @@ interface Props extends Omit<CanvasHTMLAttributes<HTMLCanvasElement>, "title"> {
   readonly height: number;
   readonly draw: Draw;
   readonly keys?: readonly Key[];
-  readonly tools?: boolean;
 }
 
-export function CanvasChart({ title, summary, height, draw, keys = [], tools = true, ...rest }: Props): ReactNode {
+export function CanvasChart({ title, summary, height, draw, keys = [], ...rest }: Props): ReactNode {
   const canvas = useRef<HTMLCanvasElement>(null);
   const colors = useColors();
   const painter = useRef(draw);
@@ -51,17 +50,15 @@ export function CanvasChart({ title, summary, height, draw, keys = [], tools = t
 
   return (
     <figure className="chart">
-      {tools ? (
-        <div className="chart-tools">
-          <SaveButton
-            title={title}
-            onSave={() => {
-              paint.current();
-              if (canvas.current) savePng(title, [canvas.current], keys);
-            }}
-          />
-        </div>
-      ) : null}
+      <div className="chart-tools">
+        <SaveButton
+          title={title}
+          onSave={() => {
+            paint.current();
+            if (canvas.current) savePng(title, [canvas.current], keys);
+          }}
+        />
+      </div>
       <canvas ref={canvas} role="img" aria-label={`${title}. ${summary}`} className="chart-own" {...rest} style={{ height, ...rest.style }} />
     </figure>
   );

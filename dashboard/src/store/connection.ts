@@ -20,7 +20,10 @@ export class LiveConnection {
   private tries = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private watch: ReturnType<typeof setInterval> | undefined;
+  private begun = false;
   private ended = false;
+  /** Credentials are being fetched for a socket that is not there yet. */
+  private opening = false;
 
   constructor(
     private readonly events: ConnectionEvents,
@@ -30,6 +33,7 @@ export class LiveConnection {
   ) {}
 
   start(): void {
+    this.begun = true;
     addEventListener("online", this.now);
     document.addEventListener("visibilitychange", this.seen);
     this.watch = setInterval(this.check, 1_000);
@@ -45,9 +49,9 @@ export class LiveConnection {
     this.socket?.close();
   }
 
-  /** Try at once instead of waiting. */
+  /** Try at once instead of waiting; nothing before the start, or where there is a connection. */
   readonly now = (): void => {
-    if (this.ended || this.socket?.readyState === WebSocket.OPEN || this.socket?.readyState === WebSocket.CONNECTING) return;
+    if (!this.begun || this.ended || this.socket?.readyState === WebSocket.OPEN || this.socket?.readyState === WebSocket.CONNECTING) return;
     this.tries = 0;
     clearTimeout(this.retry);
     void this.open();
@@ -58,18 +62,22 @@ export class LiveConnection {
   };
 
   private async open(): Promise<void> {
+    if (this.opening) return;
+    this.opening = true;
+    const protocols = await this.protocols().finally(() => {
+      this.opening = false;
+    });
+    if (this.ended || protocols === null) return;
     const url = new URL(address("ws"));
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const since = this.cursor();
     if (since !== null) url.searchParams.set("since", since);
-    const protocols = await this.protocols();
-    if (this.ended || protocols === null) return;
     const socket = new WebSocket(url, protocols);
     this.socket = socket;
     this.heard = performance.now();
     socket.onmessage = (event: MessageEvent<string>) => {
       this.heard = performance.now();
-      if (this.tries || socket.readyState === WebSocket.OPEN) this.tries = 0;
+      this.tries = 0;
       this.events.frame(JSON.parse(event.data) as Frame);
     };
     socket.onopen = () => this.events.link("open", Date.now());

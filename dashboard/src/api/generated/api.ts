@@ -5103,6 +5103,15 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description There is no such thing here. The path is wrong, or what it names has been deleted. */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No run is going on. Start one first (POST /api/start). */
             readonly 409: {
                 headers: {

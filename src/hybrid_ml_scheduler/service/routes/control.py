@@ -12,6 +12,7 @@ from hybrid_ml_scheduler.service.answers import json_response, raw_json, status_
 from hybrid_ml_scheduler.service.problems import (
     ALREADY_RUNNING,
     INVALID_REQUEST,
+    NOT_FOUND,
     NOT_RUNNING,
     REQUEST_TOO_LARGE,
     UNREADABLE_REQUEST,
@@ -80,7 +81,7 @@ async def add_policy(resources: Found, body: PolicyRequest) -> Response:
     "/api/v1/run/policies/{policy:path}",
     summary="Take a policy out of the run",
     response_model=Status,
-    responses=responses(NOT_RUNNING, INVALID_REQUEST, UNUSABLE_INPUT),
+    responses=responses(NOT_RUNNING, NOT_FOUND, INVALID_REQUEST, UNUSABLE_INPUT),
 )
 async def remove_policy(resources: Found, policy: Annotated[Name, Path(description="As spelled in the run.")]) -> Response:
     """Tasks that it has not finished are recorded as withdrawn."""
