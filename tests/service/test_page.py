@@ -54,6 +54,11 @@ async def test_the_page_itself_is_asked_for_anew(service: Running) -> None:
 
 
 @pytest.mark.usefixtures("built")
+async def test_the_icon_is_kept_for_a_while(service: Running) -> None:
+    assert (await service.client.get("/icon.svg")).headers["cache-control"] == "public, max-age=3600"
+
+
+@pytest.mark.usefixtures("built")
 async def test_files_with_a_hash_are_kept_for_good(service: Running) -> None:
     script = await service.client.get("/assets/index-0a1b2c3d.js")
     assert script.content == SCRIPT

@@ -74,7 +74,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
       {
         width: Math.max(box.clientWidth, 60),
         height,
-        padding: [8, 12, 0, 0],
+        padding: [8, 22, 0, 0],
         legend: { show: false },
         cursor: {
           drag: { x: true, y: false },

@@ -72,9 +72,10 @@ export default function Scheduler(): ReactNode {
   const key = curve === "wait" ? "wait" : "response";
   const lines = useMemo<readonly Line[]>(
     () =>
-      [own.data, oracle.data, ruled.data].flatMap((found) => {
+      [own.data, oracle.data, ruled.data].flatMap((found, place, every) => {
         const points = found?.[key] ?? [];
-        if (!found || !points.length) return [];
+        // While another policy is being read, the one before may be that of another line.
+        if (!found || !points.length || every.findIndex((other) => other?.scheduler === found.scheduler) !== place) return [];
         const style = policyStyle(found.scheduler);
         return [{ label: found.scheduler, variable: style.variable, dash: style.dash, points, steps: true }];
       }),

@@ -24,6 +24,8 @@ _LEAST_BYTES = 500
 """Smaller files gain nothing by being compressed."""
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
+_AN_HOUR = "public, max-age=3600"
+"""For the icon, which browsers look at again whenever the address changes: on this page with every click."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def read_page(folder: Path) -> dict[str, PageFile]:
             content=content,
             compressed=packed if packed is not None and len(packed) < len(content) else None,
             media_type=f"{media_type}; charset=utf-8" if path.suffix in _TEXT else media_type,
-            caching=_FOREVER if name.startswith("assets/") else _ASK_FIRST,
+            caching=_FOREVER if name.startswith("assets/") else _AN_HOUR if path.suffix == ".svg" else _ASK_FIRST,
             tag=f'"{hashlib.sha256(content).hexdigest()[:32]}"',
         )
     return found

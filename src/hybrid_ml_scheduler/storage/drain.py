@@ -635,14 +635,15 @@ class Drainer:
         """Find the results again that wait for others of their task."""
         import polars as pl
 
+        window_s = self.settings.metrics_window_s
         recent = await repository.range(run_id, from_seq, until_seq)
-        waiting, _ = Pending().after(recent, self.settings.metrics_window_s)
+        # Beside the event loop, like everything else that goes through many rows.
+        waiting, _ = await asyncio.to_thread(Pending().after, recent, window_s)
         if waiting.frame is None or not len(waiting):
             return waiting
         # A task with results before the range looks incomplete in it, and is not: ask for all its results.
-        tasks = waiting.frame["task_id"].unique()
-        every = await repository.of_tasks(run_id, tasks.to_list())
-        return Pending().after(every.filter(pl.col("seq") < until_seq), self.settings.metrics_window_s)[0]
+        every = await repository.of_tasks(run_id, sorted(set(waiting.frame["task_id"].to_list())))
+        return (await asyncio.to_thread(lambda: Pending().after(every.filter(pl.col("seq") < until_seq), window_s)))[0]
 
     async def _still_there(self, session: AsyncSession, run_id: int, way: _Way) -> None:
         progress = await ProgressRepository(session, self.database.dialect).of_run(run_id, lock=True)

@@ -337,7 +337,8 @@ class StreamRepository(Repository):
     async def range(self, run_id: int, from_seq: int, until_seq: int) -> pl.DataFrame:
         """Return all rows with numbers in a range, in their order."""
         query = self._select(run_id).where(self.table.c.seq >= from_seq, self.table.c.seq < until_seq).order_by(self.table.c.seq)
-        return frame_of(self.stream, self.names, _tuples((await self.session.execute(query)).all()))
+        found = (await self.session.execute(query)).all()
+        return await asyncio.to_thread(lambda: frame_of(self.stream, self.names, _tuples(found)))
 
     def of_tasks_query(self, run_id: int, task_ids: Sequence[int]) -> Select[Any]:
         """Return the statement of `of_tasks`."""
@@ -349,7 +350,7 @@ class StreamRepository(Repository):
         rows: list[tuple[Any, ...]] = []
         for start in range(0, len(task_ids), 10_000):
             rows += _tuples((await self.session.execute(self.of_tasks_query(run_id, task_ids[start : start + 10_000]))).all())
-        return frame_of(self.stream, self.names, rows).sort("seq")
+        return await asyncio.to_thread(lambda: frame_of(self.stream, self.names, rows).sort("seq"))
 
     async def first_seq(self, run_id: int) -> int | None:
         """Return the number of the oldest row, None if there is none."""
