@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import numpy as np
 import pytest
 from sqlalchemy import text
@@ -13,8 +15,10 @@ from hybrid_ml_scheduler.core.errors import InputError, SchemaError, StorageErro
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.storage.database import Database
 from hybrid_ml_scheduler.storage.service import SimulationDataService
+from hybrid_ml_scheduler.storage.settings import StorageSettings
 from storage_cases import SCHEDULERS, make_batch, new_run
 from storage_fixtures import MakeSettings
+from storage_servers import PostgresServer
 
 pytestmark = pytest.mark.anyio
 OF_RUNS = ("journal_progress", "metrics", "model_registry", "run_files", "runs", "scheduler_results", "simulation_state", "tasks", "training_data")
@@ -286,6 +290,41 @@ async def test_what_another_process_deleted_goes_here_too_and_does_not_come_back
     taken = await one.take_over(1)
     assert taken is None
     await one.close()
+
+
+async def test_a_leader_that_was_stopped_in_the_middle_of_a_transaction_is_shut_out(postgres: PostgresServer, migrated: str, tmp_path: Path) -> None:
+    """It holds the lead in the database and says nothing: no time-out of the server sees a COPY that waits for its client."""
+    name = postgres.new_database(migrated)
+    settings = StorageSettings.load(data_dir=tmp_path, database_url=postgres.url(name), leader_lease_s=0.4, statement_timeout_s=60.0)
+    copying = asyncio.Event()
+
+    async def nothing() -> AsyncIterator[bytes]:
+        copying.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    async def stopped_leader() -> None:
+        ours = {"application_name": "hybrid-ml-scheduler"}
+        session = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user="hms", database=name, server_settings=ours)
+        try:
+            async with session.transaction():
+                await session.execute("INSERT INTO leadership (name, token, taken_at) VALUES ('runs', 1, now())")
+                await session.copy_to_table("tasks", source=nothing(), format="csv")
+        finally:
+            session.terminate()
+
+    leader = asyncio.create_task(stopped_leader())
+    try:
+        async with SimulationDataService(settings) as service:
+            async with asyncio.timeout(60):
+                await copying.wait()
+                assert await service.take_over(2) is None
+            assert await service.highest_fence() == 2
+    finally:
+        leader.cancel()
+        with pytest.raises((asyncio.CancelledError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await leader
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def test_a_database_that_lacks_a_run_takes_no_journal_with_it(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:

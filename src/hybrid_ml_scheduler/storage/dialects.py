@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from sqlalchemy import Insert, Table, event
+from sqlalchemy import Insert, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from hybrid_ml_scheduler.core.errors import JournalError, SchemaError, StorageBusyError, StorageConflictError, StorageError, StorageUnavailableError
 from hybrid_ml_scheduler.core.folders import make_private_folder
@@ -26,6 +26,8 @@ WRITE_CONNECTIONS = 2
 """One for the rows, one for everything else that is written to PostgreSQL."""
 
 _MIGRATION_LOCK = 6_842_715  # any number that is ours
+_APPLICATION = "hybrid-ml-scheduler"
+"""What our sessions are called on a server."""
 
 
 class DatabaseDialect(ABC):
@@ -51,6 +53,14 @@ class DatabaseDialect(ABC):
     @abstractmethod
     async def prepare_migration(self, connection: AsyncConnection) -> None:
         """Keep other processes from changing tables until the transaction ends."""
+
+    async def session_id(self, session: AsyncSession) -> int | None:
+        """Return what the server calls a session; None where there is no server."""
+        return None
+
+    async def end_silent_holders(self, session: AsyncSession, waiting: int, silent_s: float) -> int:
+        """End those of our sessions for which another one waits, and whose programs have said nothing for so long; return how many."""
+        return 0
 
     @abstractmethod
     def insert(self, table: Table) -> Any:
@@ -102,7 +112,7 @@ class PostgresDialect(DatabaseDialect):
         """Return a pool; the server refuses writes on connections for reading."""
         settings = self.settings
         server = {
-            "application_name": "hybrid-ml-scheduler",
+            "application_name": _APPLICATION,
             "timezone": "UTC",
             "statement_timeout": str(int(settings.statement_timeout_s * 1000)),
             "idle_in_transaction_session_timeout": str(int(settings.statement_timeout_s * 2000)),
@@ -118,6 +128,25 @@ class PostgresDialect(DatabaseDialect):
             pool_pre_ping=True,  # a connection that the server has dropped is replaced, not handed out
             connect_args={"timeout": settings.connect_timeout_s, "command_timeout": settings.statement_timeout_s * 1.5, "server_settings": server},
         )
+
+    async def session_id(self, session: AsyncSession) -> int | None:
+        """Return the number of the server's process for it."""
+        found: int | None = await session.scalar(text("SELECT pg_backend_pid()"))
+        return found
+
+    async def end_silent_holders(self, session: AsyncSession, waiting: int, silent_s: float) -> int:
+        """End them as `pg_terminate_backend` does, which a role may do to its own.
+
+        The server's own time-outs do not see them: a COPY that waits for its client is neither idle nor interrupted when its time is over.
+        """
+        ended = await session.scalars(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(pg_blocking_pids(:waiting)) AND application_name = :ours "
+                "AND wait_event_type = 'Client' AND clock_timestamp() - state_change > make_interval(secs => :silent_s)"
+            ),
+            {"waiting": waiting, "ours": _APPLICATION, "silent_s": silent_s},
+        )
+        return sum(ended.all())
 
     async def insert_chunk(self, connection: AsyncConnection, table: Table, chunk: Chunk) -> None:
         """Hand the journal's lines to COPY: no row becomes a Python object on the way."""

@@ -7,19 +7,23 @@ is the one that the database knows, which was never taken over by anybody, it si
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hybrid_ml_scheduler.core.errors import JournalError
+from hybrid_ml_scheduler.core.errors import JournalError, StorageBusyError, StorageUnavailableError
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.storage.chunk import header_line
 from hybrid_ml_scheduler.storage.database import Database
 from hybrid_ml_scheduler.storage.drain import Drainer
 from hybrid_ml_scheduler.storage.journal import JournalStore, SavedState
 from hybrid_ml_scheduler.storage.repositories import UNFINISHED, ProgressRepository, Run, RunFileRepository, RunRepository, StateRepository
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -61,7 +65,8 @@ async def take_over(database: Database, journals: JournalStore, drainer: Drainer
         # The commit waits for the disk of the server, and so for all rows before it: what the new journal begins behind cannot be lost any more.
         async with database.write() as session:
             runs = RunRepository(session, database.dialect)
-            await runs.hold(token)
+            async with _ending_silent_holders(database, session):
+                await runs.hold(token)
             candidates = {run.id: run for run in await runs.unfinished()}
             unknown = set(here) - await runs.known(here) - await runs.deleted(here)
             candidates |= {run_id: here[run_id] for run_id in unknown if here[run_id].state in UNFINISHED}
@@ -91,6 +96,39 @@ async def take_over(database: Database, journals: JournalStore, drainer: Drainer
             await drainer.forget(chosen.id)
         drainer.lead(chosen.id, token)
         return chosen
+
+
+@asynccontextmanager
+async def _ending_silent_holders(database: Database, session: AsyncSession) -> AsyncIterator[None]:
+    """Let a session wait for the lead no longer than a lease: a leader that was stopped in the middle of a transaction would hold it for good.
+
+    Whoever holds it had the lease before and has it no more. Nothing is lost with the transaction: its rows stand in a journal, or are made again.
+    """
+    waiting = await database.dialect.session_id(session)
+    if waiting is None:
+        yield
+        return
+    silent_s = database.settings.leader_lease_s
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(silent_s / 4)
+            try:
+                async with database.read() as other:
+                    ended = await database.dialect.end_silent_holders(other, waiting, silent_s)
+            except (StorageUnavailableError, StorageBusyError) as error:
+                _LOG.warning("cannot look who holds the lead in the database: %s", error)
+                continue
+            if ended:
+                _LOG.warning("ended %d session of a leader before, which held the lead in the database and said nothing for %g s", ended, silent_s)
+
+    task = asyncio.create_task(watch(), name="silent holders")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _described(journals: JournalStore) -> Iterable[Run]:
