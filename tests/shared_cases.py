@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from hybrid_ml_scheduler.core.streams import Stream
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.live.contract import RunRequest, RunStatus
 from hybrid_ml_scheduler.live.shared import SharedController
 from hybrid_ml_scheduler.service.settings import ServiceSettings
@@ -56,9 +57,7 @@ class Member:
         controller = self.controller
         for task in (controller._leadership._task, controller._relay and controller._relay._loops[0]):
             if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                await end_task(task)
         if controller._local is not None:
             await abandon(controller._local)
         await self.service.drainer.stop(0)

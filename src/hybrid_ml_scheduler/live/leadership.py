@@ -16,10 +16,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from hybrid_ml_scheduler.core.errors import HmsError, StorageBusyError, StorageError, StorageUnavailableError
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.live.contract import RunStatus
 from hybrid_ml_scheduler.storage.cache import Lease, Sharing, SharingState
 from hybrid_ml_scheduler.storage.drain import DrainState
@@ -95,9 +95,7 @@ class Leadership:
         """Give the place to the next who asks. `lose` is not called."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
         await self.stop_taking()
         lease, self.lease = self.lease, None
         if lease is not None:
@@ -188,6 +186,4 @@ class Leadership:
         """Wait no longer for a run that is being gone on with."""
         taking, self._taking = self._taking, None
         if taking is not None:
-            taking.cancel()
-            with suppress(asyncio.CancelledError):
-                await taking
+            await end_task(taking)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from hybrid_ml_scheduler.core.errors import HmsError
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.live.contract import TOPICS, Controller, Message
 from hybrid_ml_scheduler.live.feed import LiveFeed
 from hybrid_ml_scheduler.live.leadership import Lead
@@ -59,9 +59,7 @@ class Relay:
         """Show nothing and take no calls any more. Calls under way end by themselves."""
         self._calls.close()
         for task in self._loops:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     def _new_tasks(self) -> list[Message]:
         """Return what has finished since the last time."""

@@ -7,11 +7,11 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hybrid_ml_scheduler.core.errors import NoLeaderError
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.live.contract import RunState, RunStatus
 from hybrid_ml_scheduler.live.feed import LiveFeed
 from hybrid_ml_scheduler.live.recent import LaneTrail
@@ -77,9 +77,7 @@ class RemoteRun:
         self._messages.close()
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     @property
     def led(self) -> bool:

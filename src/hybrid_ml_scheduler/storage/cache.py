@@ -27,6 +27,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from hybrid_ml_scheduler.core.observing import NOBODY, Observer
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.storage.settings import StorageSettings
 
 _LOG = logging.getLogger(__name__)
@@ -267,9 +268,7 @@ class Sharing:
             subscription.close()
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
         if self._client is not None:
             with suppress(RedisError, OSError):
                 await self._client.aclose()

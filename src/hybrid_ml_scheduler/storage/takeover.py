@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hybrid_ml_scheduler.core.errors import JournalError, StorageBusyError, StorageUnavailableError
 from hybrid_ml_scheduler.core.streams import Stream
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.storage.chunk import header_line
 from hybrid_ml_scheduler.storage.database import Database
 from hybrid_ml_scheduler.storage.drain import Drainer
@@ -126,9 +127,7 @@ async def _ending_silent_holders(database: Database, session: AsyncSession) -> A
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_task(task)
 
 
 def _described(journals: JournalStore) -> Iterable[Run]:

@@ -13,7 +13,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from hybrid_ml_scheduler.core.errors import CredentialError, SchemaError, SettingsError, StorageError
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.service.guarding_settings import SecuritySettings, is_exposed
 from hybrid_ml_scheduler.service.security import keys
 from hybrid_ml_scheduler.service.security.principal import ANYONE, Principal
@@ -275,9 +276,7 @@ class Access:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
             self._database = None
 
     async def _follow(self) -> None:

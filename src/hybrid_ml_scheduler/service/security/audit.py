@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from hybrid_ml_scheduler.core.errors import StorageError
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.service.observability.cleaning import Cleaner
 from hybrid_ml_scheduler.service.problems import printable
 from hybrid_ml_scheduler.storage.access import AuditRepository
@@ -128,9 +129,7 @@ class AuditLog:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
             with suppress(StorageError):
                 await self.drain(database)
             if self._descriptor is not None:
