@@ -165,6 +165,8 @@ def stop_for_longer_than_the_lease(trio: Trio, run_id: int) -> None:
         finally:
             leader.process.send_signal(signal.SIGCONT)
         leader.until(lambda: leader.status()["role"] == "follower")
+        # What it had begun has come by the time that others have gone on for a while.
+        goes_on_behind(trio, leader, run_id)
         before = journal_bytes(leader, run_id)
         goes_on_behind(trio, leader, run_id)
         assert journal_bytes(leader, run_id) == before
