@@ -1,4 +1,4 @@
-"""A short soak: `benchmarks/soak.py` on a service that is worn for half a minute (two with ``--long``)."""
+"""A short soak: `benchmarks/soak.py` on a service that is worn for half a minute (two minutes with ``--long``)."""
 
 from __future__ import annotations
 
