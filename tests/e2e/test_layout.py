@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,6 +121,24 @@ def test_nothing_jumps_as_the_run_goes_on(moving: Service, open_page: Any, view:
     assert [found for found in page.evaluate("() => shifts") if found[0] > 0.001] == []
     assert after == before
     assert frames(page) == frame
+
+
+@pytest.mark.parametrize("width", [360, 390, 1440])
+def test_nothing_jumps_when_comparisons_come_late(moving: Service, open_page: Any, width: int) -> None:
+    page = open_page(moving, "history", width=width)
+    held: list[Any] = []
+    late = re.compile(r"/differences\?|/comparative\?")
+    holding = True
+    page.route(late, lambda route: held.append(route) if holding else route.continue_())
+    page.goto(f"{moving.address}/?late#/live")
+    settled(page, "live")
+    before = boxes(page)
+    assert held
+    holding = False
+    for route in held:
+        route.continue_()
+    page.get_by_text("Means over the newest").wait_for()
+    assert boxes(page) == before
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hybrid_ml_scheduler.live.contract import SUGGESTED_POLICIES
 
 pytestmark = pytest.mark.e2e
 RULES = {"policies": ["greedy", "round_robin"], "seed": 7, "load": 0.5, "speed": "max", "max_tasks": 2_000, "retrain_every": None}
+BUSY = '{"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": "The database is busy."}'
 
 
 def checked(dialog: Any) -> set[str]:
@@ -45,6 +46,42 @@ def test_a_replay_goes_on_over_its_parts_without_a_break_and_ends(fresh: Service
     # From there it can begin anew.
     page.get_by_role("button", name="Replay", exact=True).click()
     page.wait_for_function("last => Number(document.querySelector('#scrub').value) < last / 2", arg=float(page.get_attribute("#scrub", "max")))
+
+
+def test_a_replay_held_while_one_of_two_policies_is_still_read_goes_on_to_its_end(fresh: Service, open_page: Any) -> None:
+    run_id = fresh.run(**RULES)
+    page = open_page(fresh, "history")
+    held: list[Any] = []
+    second_part = re.compile(r"/schedule\?.*round_robin.*from_task=1500")
+    page.route(second_part, lambda route: held.append(route) if not held else route.continue_())
+    page.goto(f"{fresh.address}/#/cluster?run={run_id}&a=greedy&b=round_robin&rate=600")
+    shown = "place => Number(document.querySelectorAll('canvas.gantt')[place]?.dataset.bars)"
+    page.wait_for_function(f"() => ({shown})(0) >= 1500 && ({shown})(1) >= 1500")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    # The first policy is there to its end, the second is not.
+    page.wait_for_function(f"() => ({shown})(0) === 2000")
+    assert page.evaluate(shown, 1) == 1_500
+    page.get_by_role("button", name="Pause replay").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
+    page.wait_for_function(f"() => ({shown})(1) === 2000")
+    page.get_by_role("button", name="Replay", exact=True).wait_for()
+
+
+def test_a_replay_whose_next_part_fails_says_so_and_goes_on_when_asked_again(fresh: Service, open_page: Any) -> None:
+    run_id = fresh.run(**RULES)
+    page = open_page(fresh, "history", quiet=False)
+    failures = iter([True])
+    page.route(
+        re.compile(r"/schedule\?.*from_task=1500"),
+        lambda route: route.fulfill(status=503, content_type="application/problem+json", body=BUSY) if next(failures, False) else route.continue_(),
+    )
+    page.goto(f"{fresh.address}/#/cluster?run={run_id}&a=greedy&rate=600")
+    page.wait_for_function("() => document.querySelector('canvas.gantt')?.dataset.bars >= 1500")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    page.get_by_role("status").get_by_text("The database is busy.").wait_for()
+    page.get_by_role("button", name="Replay", exact=True).click()
+    page.wait_for_function("() => document.querySelector('canvas.gantt').dataset.bars === '2000'")
+    page.get_by_role("button", name="Replay", exact=True).wait_for()
 
 
 def test_a_start_suggests_policies_that_fit_the_workload(fresh: Service, open_page: Any) -> None:

@@ -20,7 +20,7 @@ export type MetricKey = keyof typeof METRICS;
 
 export const HELP = {
   toOracle:
-    "Mean over tasks of this policy's value minus the baseline's on the same task. The interval holds the true mean with 95 % by batch means: the run is cut into up to 32 stretches of simulated time, and the spread of their differences gives the width.",
+    "Mean over the newest stored tasks that both finished, a moment behind the run, of this policy's value minus the baseline's. The interval holds the true mean with 95 % by batch means: the run is cut into up to 32 stretches of simulated time, and the spread of their differences gives the width.",
   regret: "Mean response time ÷ the oracle's − 1, over the newest 4096 tasks that both finished.",
   queue: "Tasks that have arrived and were not started, now.",
   utilCpu: "Cores in use ÷ all cores, now.",

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { call, useRead } from "../api/client";
+import { reason } from "../api/http";
 import { Button, Segmented, Select } from "../components/controls";
 import { attempt, notify } from "../components/notices";
 import { Panel } from "../components/Panel";
@@ -8,8 +9,8 @@ import { clock, format, whole } from "../lib/format";
 import { setParams, useParam } from "../lib/router";
 import { isActive, useLive, usePolicies } from "../store/live";
 import { Camera } from "./cluster/camera";
-import { endOf } from "./cluster/film";
 import { Gantt } from "./cluster/Gantt";
+import { followingTask, reachOf } from "./cluster/replay";
 import { useLiveFilm, useStoredFilm, type Filmed } from "./cluster/sources";
 import { TaskPanel } from "./cluster/TaskPanel";
 import "../styles/cluster.css";
@@ -135,15 +136,9 @@ export default function Cluster(): ReactNode {
     return Number.isFinite(at) ? at : Math.max(filmA.film.time_s, camera.end_s);
   }, [now, filmA.film, camera]);
 
-  // How far a replay can go with what is here, and whether that is its end.
-  const reach = useRef({ until_s: 0, isEnd: false });
-  reach.current = useMemo(() => {
-    const all = bShown ? [storedA, storedB] : [storedA];
-    const isEnd = all.every((each) => each.loaded && !each.pending && each.next === null);
-    const ends = all.map(({ film, next }) => (isEnd ? Math.max(film.time_s, ...film.bars.map((bar) => endOf(bar, film.time_s))) : next === null ? Number.POSITIVE_INFINITY : film.time_s));
-    const until_s = isEnd ? Math.max(...ends) : Math.min(...ends);
-    return { until_s: Number.isFinite(until_s) ? until_s : 0, isEnd };
-  }, [bShown, storedA.version, storedA.next, storedA.pending, storedA.loaded, storedB.version, storedB.next, storedB.pending, storedB.loaded]);
+  const played = bShown ? [storedA, storedB] : [storedA];
+  const parts = useRef(played);
+  parts.current = played;
 
   // What moves by itself: the newest moment of a run, or a replay.
   useEffect(() => {
@@ -157,9 +152,12 @@ export default function Cluster(): ReactNode {
         const end = glide.current.at(at) + camera.span_s * 0.04;
         if (Math.abs(end - camera.end_s) > camera.span_s / 5_000) camera.moveTo(end);
       } else if (!live && playing) {
+        const reach = reachOf(parts.current);
         const end = camera.end_s + passed * Number(rate);
-        if (Math.min(end, reach.current.until_s) > camera.end_s) camera.moveTo(Math.min(end, reach.current.until_s));
-        if (reach.current.isEnd && end >= reach.current.until_s) setPlaying(false);
+        if (Math.min(end, reach.until_s) > camera.end_s) camera.moveTo(Math.min(end, reach.until_s));
+        if (reach.isEnd && end >= reach.until_s) setPlaying(false);
+        const next = followingTask(parts.current, end + AHEAD_S * Number(rate));
+        if (next !== null) setParams({ from: String(next) });
       }
     };
     frame = requestAnimationFrame(move);
@@ -181,20 +179,12 @@ export default function Cluster(): ReactNode {
         const per_s = film.bars.length / Math.max(film.time_s - film.since_s, 1);
         setParams({ from: String(Math.max(0, Math.floor(storedA.first + (time_s - film.since_s) * per_s - SEEK_MARGIN))) });
       } else sought.current = null;
-    } else if (camera.follows || camera.end_s < begin || camera.begin_s > Math.max(film.time_s, reach.current.until_s) + camera.span_s) {
+    } else if (camera.follows || camera.end_s < begin || camera.begin_s > Math.max(film.time_s, reachOf(parts.current).until_s) + camera.span_s) {
       camera.follows = false;
       setFollows(false);
       camera.moveTo(begin + camera.span_s * 0.9);
     }
   }, [live, camera, storedA]);
-
-  // It goes on to the following tasks before it gets to the end of what is here.
-  useEffect(() => {
-    if (live || !playing) return;
-    return camera.subscribe(() => {
-      if (!storedA.pending && storedA.next !== null && camera.end_s > storedA.film.time_s - AHEAD_S * Number(rate)) setParams({ from: String(storedA.next) });
-    });
-  }, [live, camera, playing, rate, storedA]);
 
   // The slider and the clock beside it follow the picture, four times a second.
   const [shownAt_s, setShownAt] = useState(camera.end_s);
@@ -265,21 +255,30 @@ export default function Cluster(): ReactNode {
     setScrub(null);
     camera.follows = false;
     camera.moveTo(Math.max(time_s, camera.span_s * 0.9));
-    const isHere = (storedA.first === 0 || storedA.film.since_s <= camera.begin_s) && (storedA.next === null || storedA.film.time_s >= camera.end_s);
+    const isHere = played.every(({ film, first, next }) => (first === 0 || film.since_s <= camera.begin_s) && (next === null || film.time_s >= camera.end_s));
     const guess = last_s > 0 ? Math.floor((time_s / last_s) * total) : 0;
     if (!isHere) sought.current = { time_s: Math.max(camera.begin_s, 0), tries: 8 };
     setParams({ ...(isHere ? {} : { from: String(Math.max(guess - SEEK_MARGIN, 0)) }), t: camera.end_s.toFixed(2) });
   };
-  /** Begin, go on or hold; from the end it begins anew. */
-  const play = (): void => {
-    if (!playing && reach.current.isEnd && camera.end_s >= reach.current.until_s - 1e-6) seek(0);
-    if (playing) {
-      const keep = storedA.film.bars.find((bar) => bar.start_s >= camera.begin_s);
-      if (keep && keep.task >= storedA.first) setParams({ from: String(Math.max(keep.task - SEEK_MARGIN, storedA.first)) });
-      onMoved();
-    }
-    setPlaying(!playing);
+  const pause = (): void => {
+    const keep = storedA.film.bars.find((bar) => bar.start_s >= camera.begin_s);
+    setParams({ from: String(Math.max(keep ? keep.task - SEEK_MARGIN : 0, ...played.map((each) => each.first))) });
+    onMoved();
+    setPlaying(false);
   };
+  /** Begin or go on; from the end it begins anew. */
+  const play = (): void => {
+    const reach = reachOf(played);
+    if (reach.isEnd && camera.end_s >= reach.until_s - 1e-6) seek(0);
+    setPlaying(true);
+  };
+  // What did not come is said, even if there is something else to show; a replay that waits for it stops, so that it can be tried again.
+  const failed = played.find(({ error, film }) => error !== null && film.bars.length)?.error ?? null;
+  useEffect(() => {
+    if (live || failed === null) return;
+    notify(reason(failed), "bad");
+    if (playing) pause();
+  }, [live, failed]);
 
   const runOptions = [
     { value: "live", label: present === null ? "present run" : `present run (${present})` },
@@ -310,7 +309,7 @@ export default function Cluster(): ReactNode {
             </>
           ) : (
             <>
-              <Button kind={playing ? "plain" : "primary"} onClick={play}>
+              <Button kind={playing ? "plain" : "primary"} onClick={playing ? pause : play}>
                 {playing ? "Pause replay" : "Replay"}
               </Button>
               <Segmented label="Speed of the replay" value={rate} onChange={setRate} options={RATES.map((value) => ({ value, label: `${value}×` }))} />
@@ -348,8 +347,8 @@ export default function Cluster(): ReactNode {
           <div className="stack">
             {([["a", first, filmA, selectA], ...(bShown ? ([["b", second, filmB, selectB]] as const) : [])] as const).map(([of, policy, filmed, onSelect]) => (
               <Panel key={of} title={policy} stale={live && stale} actions={<span className="gantt-key"><span className="key-cpu">cores</span><span className="key-gpu">GPU</span><span className="key-both">split</span></span>} help="Every task on the devices it ran on; the parts of a split task are joined by a line. Drag to move, Ctrl + wheel to zoom, click a task to see why it is there.">
-                {filmed.error && !filmed.loaded ? (
-                  <ErrorBlock error={filmed.error} />
+                {filmed.error !== null && !filmed.film.bars.length ? (
+                  <ErrorBlock error={filmed.error} {...(filmed.reload ? { retry: filmed.reload } : {})} />
                 ) : !filmed.loaded ? (
                   <StateBlock kind="loading" title="Loading" />
                 ) : !live && !filmed.film.bars.length ? (

@@ -1,5 +1,5 @@
 /** Where films come from: the lane as it runs, or the stored rows of a run. */
-import { useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { call } from "../../api/client";
 import { type Bar, barOf, barsOfColumns, Film } from "./film";
 
@@ -13,12 +13,14 @@ export interface Filmed {
   readonly version: number;
   readonly error: unknown;
   readonly loaded: boolean;
+  /** Ask again; absent: it is asked again and again anyway. */
+  readonly reload?: () => void;
 }
 
 /** The lane of a policy in the present run; `held`: nothing new is asked for. */
 export function useLiveFilm(policy: string | null, runId: number | null, held: boolean, active: boolean, onTime: (time_s: number) => void): Filmed {
   const [film] = useState(() => new Film());
-  const [state, setState] = useState<Omit<Filmed, "film">>({ version: 0, error: null, loaded: false });
+  const [state, setState] = useState<Omit<Filmed, "film" | "reload">>({ version: 0, error: null, loaded: false });
   const tell = useRef(onTime);
   tell.current = onTime;
   useEffect(() => {
@@ -95,20 +97,24 @@ export interface StoredFilm extends Filmed {
  */
 export function useStoredFilm(policy: string | null, wanted: Stored | null, devices: readonly { name: string; kind: string }[]): StoredFilm {
   const [film] = useState(() => new Film());
-  const [state, setState] = useState<Omit<StoredFilm, "film">>({ version: 0, error: null, loaded: false, next: null, first: 0, pending: true });
+  const [state, setState] = useState<Omit<StoredFilm, "film" | "reload">>({ version: 0, error: null, loaded: false, next: null, first: 0, pending: true });
   const here = useRef<{ policy: string | null; run: number | null; first: number; next: number | null }>({ policy: null, run: null, first: 0, next: null });
+  const [turn, setTurn] = useState(0);
+  const reload = useCallback(() => setTurn((before) => before + 1), []);
   const run = wanted?.run ?? null;
   const from = wanted?.from ?? 0;
   useEffect(() => {
     if (policy === null || run === null) return;
     const known = here.current.policy === policy && here.current.run === run ? here.current : null;
     if (known && from >= known.first && (known.next === null || from < known.next)) {
-      setState((before) => ({ ...before, pending: false }));
+      setState((before) => ({ ...before, error: null, pending: false }));
       return;
     }
     const follows = known !== null && from === known.next;
     const abort = new AbortController();
-    setState((before) => ({ ...before, pending: true, loaded: before.loaded && known !== null }));
+    // Nothing of one policy may stand under the name of another.
+    if (known === null) film.clear();
+    setState((before) => ({ ...before, error: null, pending: true, loaded: before.loaded && known !== null }));
     const ask = async (): Promise<void> => {
       try {
         const found = await call("get", "/api/v1/runs/{run_id}/schedule", { path: { run_id: run }, query: { scheduler: policy, from_task: from, limit: PAGE }, signal: abort.signal });
@@ -129,6 +135,6 @@ export function useStoredFilm(policy: string | null, wanted: Stored | null, devi
     };
     void ask();
     return () => abort.abort();
-  }, [film, policy, run, from, devices]);
-  return { film, ...state };
+  }, [film, policy, run, from, devices, turn]);
+  return { film, reload, ...state };
 }

@@ -180,7 +180,7 @@ export function Leaderboard(): ReactNode {
         <>
           <Table caption={`Policies by ${METRICS[metric].name.toLowerCase()}`} columns={columns} rows={rows} rowKey={(row) => row.lane.policy} />
           <p className="table-note">
-            {most ? `Means over the newest ${whole(most)} tasks that both have finished; stored, so a moment behind the run.` : "Comparisons come with the first stored results."}
+            {most ? `Means over the newest ${whole(most)} tasks of both.` : "Comparisons come with the first stored results."}
           </p>
         </>
       ) : (
