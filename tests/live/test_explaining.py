@@ -9,7 +9,7 @@ import pytest
 
 from hybrid_ml_scheduler.core.errors import UnknownNameError, UnknownRunError
 from hybrid_ml_scheduler.core.streams import Stream
-from hybrid_ml_scheduler.live import controller as controller_module
+from hybrid_ml_scheduler.live import explaining
 from hybrid_ml_scheduler.live.contract import RunRequest
 from live_cases import ended, journal_rows, open_controller, until
 
@@ -33,8 +33,8 @@ async def test_explanations_are_recomputed_and_equal_what_was_stored(data_folder
         assert 4 <= len(kept) <= 24
         # From here on nothing may begin at the beginning, but for tasks that came before the first kept state.
         begun: list[float] = []
-        explained = controller_module.explain_result
-        monkeypatch.setattr(controller_module, "explain_result", lambda group, *more: (begun.append(group.time_s), explained(group, *more))[1])
+        explained = explaining.explain_result
+        monkeypatch.setattr(explaining, "explain_result", lambda group, *more: (begun.append(group.time_s), explained(group, *more))[1])
         for policy in (*POLICIES, "mct"):
             mine = results.filter(results["scheduler"] == policy)
             for place in rng.choice(mine.height, 6, replace=False):

@@ -14,7 +14,7 @@ from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.learning.retrain_divisible import outcomes_of
 from hybrid_ml_scheduler.learning.store import PRETRAINED, ModelStore
-from hybrid_ml_scheduler.live import controller as controller_module
+from hybrid_ml_scheduler.live import retrainer
 from hybrid_ml_scheduler.live.contract import RunRequest
 from hybrid_ml_scheduler.live.retrainer import outcomes_of_window
 from hybrid_ml_scheduler.live.stream import StreamPosition, TaskStream
@@ -68,7 +68,7 @@ async def test_outcomes_are_those_of_the_schedule(data_folder: Path) -> None:
     assert piece is not None
     live = controller._live
     assert live is not None
-    chosen = controller._choose(stream, live.request, "hybrid_ml", "hybrid_ml-divisible@1")
+    chosen = controller._models.choose(stream, live.request, "hybrid_ml", "hybrid_ml-divisible@1")
     expected = outcomes_of(piece[0], workstation(), simulate(piece[0], workstation(), chosen.compiled))
     assert (found.kind, found.device) == (expected.kind, expected.device)
     np.testing.assert_allclose(found.log_size, expected.log_size, rtol=1e-9)
@@ -80,7 +80,7 @@ async def test_failed_training_changes_nothing_and_is_seen(data_folder: Path, mo
     def fail(*arguments: object) -> None:
         raise ModelError("the disk of the models is broken; expected a whole one")
 
-    monkeypatch.setattr(controller_module, "train", fail)
+    monkeypatch.setattr(retrainer, "train", fail)
     async with open_controller(data_folder) as controller:
         await controller.start(replace(REQUEST, max_tasks=None))
         failed = await until(controller, lambda status: status.retraining.state == "failed")
@@ -97,7 +97,7 @@ async def test_failed_training_changes_nothing_and_is_seen(data_folder: Path, mo
 
 async def test_without_a_model_the_rule_decides_and_says_so(data_folder: Path, tmp_path: Path) -> None:
     async with open_controller(data_folder) as controller:
-        controller._store = ModelStore([tmp_path / "none"])
+        controller._models.store = ModelStore([tmp_path / "none"])
         await controller.start(replace(REQUEST, max_tasks=200))
         status = await until(controller, ended)
         lane = status.lanes[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,69 @@ from hybrid_ml_scheduler.engine.learned_divisible import LearnedRun
 from hybrid_ml_scheduler.engine.whole import WholeRun
 from hybrid_ml_scheduler.learning.explain import explain_compiled
 from hybrid_ml_scheduler.learning.explain_divisible import explanation_of
-from hybrid_ml_scheduler.live.group import Change, Choose, LaneGroup
-from hybrid_ml_scheduler.live.lanes import Lane
+from hybrid_ml_scheduler.live.group import Change, Choose, LaneGroup, unpack
+from hybrid_ml_scheduler.live.lanes import NO_MODEL, Chosen, Lane
+from hybrid_ml_scheduler.live.requests import open_stream, request_of
+from hybrid_ml_scheduler.live.run_models import RunModels
+from hybrid_ml_scheduler.storage.journal import JournalStore, SavedState
+from hybrid_ml_scheduler.storage.service import SimulationDataService
+
+
+def explain_task(
+    service: SimulationDataService,
+    models: RunModels,
+    run_id: int,
+    options: Mapping[str, Any],
+    changes: Sequence[Change],
+    end_s: float,
+    task_id: int,
+    policy: str,
+) -> Explanation:
+    """Do a run again, with one policy, up to a decision: from the newest kept state before the task came, or from its seed.
+
+    Parameters
+    ----------
+    service : SimulationDataService
+        Where states are kept.
+    models : RunModels
+    run_id : int
+    options : mapping
+        Of the run.
+    changes : sequence of Change
+        What happened to it since it began.
+    end_s : float
+        How far it has come.
+    task_id : int
+    policy : str
+
+    Raises
+    ------
+    UnknownNameError
+        If the run has no such task, or that policy has not started it.
+    """
+    request = request_of(options)
+    group = LaneGroup(open_stream(request, options, service.settings.folder), int(options["queue_limit"]))
+
+    def chosen(name: str, model: str | None) -> Chosen:
+        return models.choose(group.stream, request, name, model or NO_MODEL, run_id)
+
+    begun_with = options["models"]
+    # Over a trace the explanation is a run over it anyway.
+    number = None if group.stream.whole else group.stream.number_of(task_id)
+    if number is not None and (kept := _kept_before(service.journals, run_id, number)) is not None:
+        values = kept.state["group"]
+        group.restore(values, unpack(kept.checkpoint), chosen, only=policy)
+        begun_with, changes = {}, changes[len(values["changes"]) :]
+    return explain_result(group, begun_with, changes, end_s, task_id, policy, chosen)
+
+
+def _kept_before(journals: JournalStore, run_id: int, number: int) -> SavedState | None:
+    """Return the newest kept state of a run before a task of the stream came; None if there is none here."""
+    if run_id not in journals.runs():
+        return None
+    heads = journals.kept_heads(run_id)
+    before = [revision for revision, head in heads.items() if head["group"]["position"]["first_task"] + head["group"]["given"] <= number]
+    return journals.kept_state(run_id, before[-1]) if before else None
 
 
 def explain_result(

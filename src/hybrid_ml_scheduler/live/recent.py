@@ -20,6 +20,7 @@ MOST_TASKS_KNOWN = 16_384
 """Newest tasks whose size and intensity are kept."""
 MOST_POINTS = 1_024
 TIMELINE_COLUMNS = ("task_id", "status", "arrival_s", "start_s", "finish_s", "cpu_s", "gpu_s", "node", "gpus", "fraction", "decided_by")
+SAMPLE_COLUMNS = ("task_id", "scheduler", "status", "arrival_s", "start_s", "finish_s", "fraction", "gpus", "decided_by", "model", "reason")
 LANE_METRICS = ("mean_response_s", "p95_response_s", "regret_to_oracle", "queue_length", "utilization_cpu", "utilization_gpu", "fallback_share")
 MODEL_METRICS = ("log_error", "nominal_log_error")
 TRAIL_METRICS = LANE_METRICS + MODEL_METRICS
@@ -76,6 +77,23 @@ class RecentRows:
         place = wanted % MOST_TASKS_KNOWN
         known = self._task[place] == wanted
         return np.where(known, self._size[place], np.nan), np.where(known, self._intensity[place], np.nan)
+
+    def sample(self, results: Columns, most: int) -> list[dict[str, Any]]:
+        """Return some of the results that were written as JSON-able rows: evenly spread, with what their tasks are like.
+
+        Parameters
+        ----------
+        results : Columns
+            At least one.
+        most : int
+            Rows at most.
+        """
+        total = len(results["task_id"])
+        places = np.unique(np.linspace(0, total - 1, min(total, most)).astype(np.int64))
+        columns = {name: picked(results[name], places) for name in SAMPLE_COLUMNS}
+        size, intensity = self.sizes(columns["task_id"])
+        columns |= {"size": plain(size), "compute_intensity": plain(intensity)}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def timeline(self, policy: str, since: int, limit: int) -> dict[str, Any]:
         """Return the newest results of a lane, oldest first.
