@@ -44,14 +44,18 @@ def own_postgres() -> Iterator[PostgresServer]:
         server.remove()
 
 
-def drained(service: ServiceProcess, rows: int = 2_000) -> None:
-    """Wait until the database answers again and has nearly everything."""
+def drained(service: ServiceProcess) -> None:
+    """Wait until the database answers again, and has all results of the tasks that were processed by now."""
+    before = service.status()
 
-    def near() -> bool:
-        storage = service.status()["storage"]
-        return storage["state"] == "ok" and storage["lag_rows"] <= rows
+    def there() -> bool:
+        answer = service.client.get(f"/api/v1/runs/{before['run_id']}/statistics")
+        if answer.status_code != 200 or service.status()["storage"]["state"] != "ok":
+            return False
+        results = [lane["results"] for lane in answer.json()]
+        return len(results) == len(before["lanes"]) and min(results) >= before["tasks_processed"]
 
-    service.until(near)
+    service.until(there)
 
 
 def away(service: ServiceProcess) -> None:

@@ -190,12 +190,20 @@ def journal_bytes(member: ServiceProcess, run_id: int) -> int:
     return sum(path.stat().st_size for path in (member.data / "journal" / str(run_id)).glob("*.csv"))
 
 
-@pytest.mark.parametrize(("kills", "stops"), [pytest.param(1, 1, id="1"), pytest.param(10, 5, id="10", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("kills", "stops", "given"),
+    [
+        pytest.param(1, 1, {}, id="1"),
+        pytest.param(10, 5, {}, id="10", marks=pytest.mark.long),
+        # Whoever takes over does everything again, from the beginning.
+        pytest.param(4, 2, {"checkpoint_interval_s": 3_600.0}, id="rare checkpoints", marks=pytest.mark.long),
+    ],
+)
 def test_the_leader_of_a_shared_run_is_killed_and_stopped(
-    postgres: PostgresServer, own_valkey: ValkeyServer, tmp_path: Path, kills: int, stops: int
+    postgres: PostgresServer, own_valkey: ValkeyServer, tmp_path: Path, kills: int, stops: int, given: dict[str, object]
 ) -> None:
     with ExitStack() as stack:
-        trio = Trio(stack, tmp_path, postgres, own_valkey)
+        trio = Trio(stack, tmp_path, postgres, own_valkey, **given)
         run_id = trio.members[1].post("/api/start", asked(FEW, 21_010))["run_id"]
         goes_on_behind(trio, trio.members[2], run_id)
         for number in range(max(kills, stops)):

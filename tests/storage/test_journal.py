@@ -6,6 +6,7 @@ import csv
 import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -285,6 +286,28 @@ def test_what_a_crash_left_of_a_deleted_run_goes(open_store: Open) -> None:
     again.lock()
     assert again.runs() == []
     assert list(again.folder.glob(".deleted*")) == []
+
+
+def test_what_a_process_left_that_was_killed_while_it_saved_goes(open_store: Open) -> None:
+    store = open_store()
+    store.create(5, ABOUT).save_state({"time_s": 1.5}, b"first")
+    store.add_file(5, "models/mine.json", b"whole")
+    store.close()
+    code = (
+        "import os, signal, sys; from pathlib import Path; from hybrid_ml_scheduler.storage import journal; "
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL); journal._replace(Path(sys.argv[1]), b'half', durable=True)"
+    )
+    folder = store.run_folder(5)
+    for path in (folder / journal_module.STATE_FILES[0], folder / "files" / "models" / "mine.json", store.folder / journal_module.JOURNAL_FILE):
+        assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -signal.SIGKILL
+    assert len(list(store.folder.rglob(".*"))) == 3
+    again = open_store()
+    again.lock()
+    assert list(again.folder.rglob(".*")) == []
+    saved = again.saved_state(5)
+    assert saved is not None
+    assert saved.checkpoint == b"first"
+    assert again.files(5) == ["models/mine.json"]
 
 
 def test_a_state_is_kept_whole_with_the_one_before_it(open_store: Open) -> None:

@@ -89,6 +89,12 @@ class _Way:
     described: dict[str, Any]
     journal_ids: dict[Stream, str]
     files: set[str]
+    awaited: SavedState | None = None
+    """A state whose rows are on their way."""
+
+    def reaches(self, state: SavedState) -> bool:
+        """Whether all rows that belong before a state are there."""
+        return all(self.positions[stream].seq >= seq for stream, seq in state.positions.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -536,6 +542,7 @@ class Drainer:
                 description,
                 dict.fromkeys(Stream, self.journals.journal_id),
                 way.files | set(files),
+                way.awaited,
             )
             await ProgressRepository(session, dialect).save(self._rows_of(run_id, next_way))
         return next_way
@@ -550,13 +557,23 @@ class Drainer:
             self._drained[run_id, stream] = position.seq
 
     def _state_to_save(self, run_id: int, way: _Way) -> SavedState | None:
-        """Return the newest state if the database has an older one, and has all rows that belong before it."""
+        """Return a state that the database lacks and has all rows before; what is not there yet is waited for.
+
+        States may follow each other faster than their rows get there, so waiting for the newest one each time would be waiting for ever.
+        """
         if self.journals.state_revision(run_id) <= way.saved_revision:
             return None
-        state = self.journals.saved_state(run_id)
-        if state is None or state.revision <= way.saved_revision:
+        due = way.awaited
+        if due is not None and not way.reaches(due):
             return None
-        return state if all(way.positions[stream].seq >= seq for stream, seq in state.positions.items()) else None
+        newest = self.journals.saved_state(run_id)
+        if newest is None or newest.revision <= way.saved_revision:
+            return due
+        if way.reaches(newest):
+            way.awaited = None
+            return newest
+        way.awaited = newest
+        return due
 
     def _files_to_save(self, run_id: int, way: _Way) -> dict[str, bytes]:
         folder = self.journals.files_folder(run_id)

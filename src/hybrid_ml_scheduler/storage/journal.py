@@ -41,6 +41,8 @@ LOCK_FILE = "lock"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LARGEST_STATE = 1 << 30
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
+"""Names that `_replace` gives to files until they are whole."""
 _FILE_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 
 
@@ -334,6 +336,10 @@ class JournalStore:
             write_json(self.folder / JOURNAL_FILE, {"id": secrets.token_hex(8)})
         for left in self.folder.glob(".deleted-*"):
             shutil.rmtree(left)
+        # Begun by a process that was killed before they were whole.
+        for left in self.folder.rglob(".*"):
+            if _TEMPORARY.fullmatch(left.name):
+                left.unlink()
 
     @property
     def journal_id(self) -> str:
