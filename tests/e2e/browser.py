@@ -40,6 +40,50 @@ def chromium() -> str | None:
     return named or next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
 
+COUNT_REQUESTS = """
+// Addresses that have been asked for and not been answered yet. What a view asks again and again counts once: it has something to show by then.
+window.unanswered = new Set();
+window.underWay = 0;
+{
+    const [ask, answered] = [window.fetch, new Set()];
+    window.fetch = async (...given) => {
+        const what = String(given[0]).replace(/([?&])(since|limit)=\\d+/g, "$1");
+        if (!answered.has(what)) unanswered.add(what);
+        underWay++;
+        try {
+            const answer = await ask(...given);
+            await answer.clone().arrayBuffer();
+            answered.add(what);
+            return answer;
+        } finally {
+            unanswered.delete(what);
+            underWay--;
+        }
+    };
+}
+"""
+_SETTLED = """
+async ([title, frames, but]) => {
+    const waited = () => [...unanswered].some(each => but === null || !new RegExp(but).test(each));
+    const ready = () => document.querySelector("h1")?.textContent === title && !document.querySelector(".state-loading, .spinner") && !waited()
+        && document.querySelector(".dot-open") && !document.querySelector(".topbar .chip")?.textContent.startsWith("no run");
+    const now = () => JSON.stringify([...document.querySelectorAll(".panel, .chart, .view-head")].map(each => each.getBoundingClientRect()));
+    let [before, same] = ["", 0];
+    while (same < frames) {
+        await new Promise(requestAnimationFrame);
+        same = ready() && now() === before ? same + 1 : 0;
+        before = now();
+    }
+    return true;
+}
+"""
+
+
+def settled(page: Any, view: str, frames: int = 3, but: str | None = None) -> None:
+    """Wait until a view knows the run and has read all that it shows (addresses like `but` left out), and its boxes stay for some frames."""
+    page.wait_for_function(_SETTLED, arg=[view.capitalize(), frames, but])
+
+
 class Service:
     """The service over one data folder, on one port, so that pages find it again after a restart."""
 

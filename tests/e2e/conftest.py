@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import ARGUMENTS, MISSING, PATIENCE_S, SOURCE, Service, chromium
+from browser import ARGUMENTS, COUNT_REQUESTS, MISSING, PATIENCE_S, SOURCE, Service, chromium
 from playwright.sync_api import Browser, sync_playwright
 
 RUN = {"policies": ["oracle", "hybrid_ml", "greedy", "priced"], "seed": 7, "load": 0.5, "speed": "max", "max_tasks": 600, "retrain_every": 200}
@@ -68,6 +68,7 @@ def open_page(chrome: Browser, request: pytest.FixtureRequest) -> Iterator[Any]:
     def open_(service: Service, view: str, *, width: int = 1440, theme: str = "light", quiet: bool = True) -> Any:
         context = chrome.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_S * 1000)
+        context.add_init_script(COUNT_REQUESTS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))

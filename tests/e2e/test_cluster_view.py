@@ -12,24 +12,21 @@ ROUNDED = 0.006
 TASK = 7
 
 
-def bars(page: Any) -> int:
-    """Pixels of the first timeline in the colours of tasks."""
-    return int(
-        page.evaluate(
-            """() => {
-                const style = getComputedStyle(document.documentElement);
-                const wanted = ["--on-cpu", "--on-gpu", "--on-both"].map((name) => style.getPropertyValue(name).trim().toLowerCase());
-                const canvas = document.querySelector("canvas.gantt");
-                if (!canvas || !canvas.width) return 0;
-                const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                let found = 0;
-                for (let at = 0; at < data.length; at += 4) {
-                    const hex = "#" + [0, 1, 2].map((each) => data[at + each].toString(16).padStart(2, "0")).join("");
-                    if (data[at + 3] === 255 && wanted.includes(hex)) found++;
-                }
-                return found;
-            }"""
-        )
+def wait_for_bars(page: Any) -> None:
+    """Wait until the first timeline has pixels in the colours of tasks."""
+    page.wait_for_function(
+        """() => {
+            const style = getComputedStyle(document.documentElement);
+            const wanted = ["--on-cpu", "--on-gpu", "--on-both"].map((name) => style.getPropertyValue(name).trim().toLowerCase());
+            const canvas = document.querySelector("canvas.gantt");
+            if (!canvas || !canvas.width) return false;
+            const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            for (let at = 0; at < data.length; at += 4) {
+                const hex = "#" + [0, 1, 2].map((each) => data[at + each].toString(16).padStart(2, "0")).join("");
+                if (data[at + 3] === 255 && wanted.includes(hex)) return true;
+            }
+            return false;
+        }"""
     )
 
 
@@ -51,8 +48,7 @@ def test_a_task_is_shown_as_the_api_tells_it_and_explained(finished: tuple[Servi
         predicted = table(page, "Predicted run times")
         for entry in why["predictions"]:
             assert number(predicted[entry["device"]]["Expected"]) == pytest.approx(entry["expected_s"], rel=ROUNDED)
-    page.wait_for_function("() => document.querySelector('canvas.gantt')?.width > 0")
-    assert bars(page) > 0
+    wait_for_bars(page)
 
 
 def test_the_first_divergence_is_jumped_to_and_stands_in_the_address(finished: tuple[Service, int, int], open_page: Any) -> None:
@@ -71,7 +67,9 @@ def test_the_first_divergence_is_jumped_to_and_stands_in_the_address(finished: t
     assert f"task={task}" in page.evaluate("location.hash")
     page.get_by_role("application").first.focus()
     page.keyboard.press("n")
-    page.wait_for_function("task => !location.hash.includes(`task=${task}&`) && /task=\\d+/.test(location.hash)", arg=task)
+    page.wait_for_function(
+        "task => { const found = /[?&]task=(\\d+)/.exec(location.hash); return found !== null && Number(found[1]) !== task; }", arg=task
+    )
     page.keyboard.press("Escape")
     page.wait_for_function("() => !location.hash.includes('task=')")
 
@@ -93,4 +91,4 @@ def test_a_running_lane_is_followed_and_held(fresh: Service, open_page: Any) -> 
     page.get_by_role("button", name="Hold").click()
     page.get_by_role("button", name="Held: go on").wait_for()
     assert "hold=1" in page.evaluate("location.hash")
-    assert bars(page) > 0
+    wait_for_bars(page)

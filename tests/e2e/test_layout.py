@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import VIEWS, Service
+from browser import VIEWS, Service, settled
 from layout import boxes, boxes_by_theme, frames, problems, stains
 
 pytestmark = pytest.mark.e2e
@@ -62,25 +62,6 @@ def moving(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         service.close()
 
 
-def settled(page: Any, view: str) -> None:
-    """Wait until a view has read what it shows, and its boxes stay for some frames."""
-    page.wait_for_function(
-        """title => document.querySelector("h1")?.textContent === title && !document.querySelector(".state-loading, .spinner")""",
-        arg=view.capitalize(),
-    )
-    page.evaluate(
-        """async () => {
-            const now = () => JSON.stringify([...document.querySelectorAll(".panel, .chart")].map(each => each.getBoundingClientRect()));
-            let [before, same] = ["", 0];
-            for (let frame = 0; same < 20 && frame < 2000; frame++) {
-                await new Promise(requestAnimationFrame);
-                same = now() === before ? same + 1 : 0;
-                before = now();
-            }
-        }"""
-    )
-
-
 def restyle(page: Any, rule: str) -> None:
     """Add a rule of CSS, as a mistake would."""
     page.evaluate("rule => { const sheet = new CSSStyleSheet(); sheet.replaceSync(rule); document.adoptedStyleSheets = [sheet]; }", rule)
@@ -104,7 +85,7 @@ def test_nothing_jumps_as_the_run_goes_on(moving: Service, open_page: Any, view:
     page = open_page(moving, "history", width=width)
     page.context.add_init_script(WATCH_SHIFTS)
     page.goto(f"{moving.address}/?{view}#/{view}")
-    settled(page, view)
+    settled(page, view, frames=20)
     before, seen, frame = boxes(page), moving.get("/api/status")["tasks_processed"], frames(page)
     page.evaluate("() => { shifts.length = 0; }")
     moving.until(lambda: moving.get("/api/status")["tasks_processed"] > seen + 500)
@@ -131,7 +112,7 @@ def test_nothing_jumps_when_comparisons_come_late(moving: Service, open_page: An
     holding = True
     page.route(late, lambda route: held.append(route) if holding else route.continue_())
     page.goto(f"{moving.address}/?late#/live")
-    settled(page, "live")
+    settled(page, "live", frames=20, but=late.pattern)
     before = boxes(page)
     assert held
     holding = False
@@ -185,8 +166,8 @@ def test_a_hidden_tab_draws_and_asks_nothing_and_catches_up(moving: Service, ope
     page.wait_for_function("() => done.drawn > 0 && done.heard > 2")
     page.evaluate("() => see(false)")
     # What was under way when it was hidden may end.
+    page.wait_for_function("() => underWay === 0")
     page.evaluate("async () => { for (let frame = 0; frame < 5; frame++) await new Promise(requestAnimationFrame); }")
-    page.wait_for_load_state("networkidle")
     page.evaluate("() => Object.assign(done, {drawn: 0, changed: 0, asked: 0, heard: 0})")
     seen = moving.get("/api/status")["tasks_processed"]
     moving.until(lambda: moving.get("/api/status")["tasks_processed"] > seen + 300)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import VIEWS, Service, number, table
+from browser import VIEWS, Service, number, settled, table
 from PIL import Image
 
 from hybrid_ml_scheduler.learning.store import PRETRAINED, ModelStore
@@ -21,14 +21,6 @@ ROUNDED = 0.006
 
 def near(expected: float) -> Any:
     return pytest.approx(expected, rel=ROUNDED, abs=1e-9)
-
-
-def settled(page: Any, view: str) -> None:
-    """Wait until a view has read what it shows."""
-    page.wait_for_function(
-        """title => document.querySelector("h1")?.textContent === title && !document.querySelector(".state-loading, .spinner")""",
-        arg=view.capitalize(),
-    )
 
 
 def test_live_shows_what_the_api_says(finished: tuple[Service, int, int], open_page: Any) -> None:

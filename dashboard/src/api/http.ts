@@ -43,28 +43,35 @@ export function onUnauthenticated(action: () => Promise<boolean>): void {
 
 const SESSION = "api/v1/session";
 
+/** What the network fails at, before the answer or in the middle of it, is that the service is away. */
+async function reached<T>(underWay: Promise<T>): Promise<T> {
+  try {
+    return await underWay;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new AwayError();
+  }
+}
+
 export async function request<T>(method: string, path: string, options: { query?: Query; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (options.body !== undefined) headers["content-type"] = "application/json";
-  const send = async (): Promise<Response> => {
+  const send = (): Promise<Response> => {
     if (bearer !== null) headers["authorization"] = `Bearer ${bearer}`;
-    try {
-      return await fetch(address(path, options.query), {
+    return reached(
+      fetch(address(path, options.query), {
         method,
         headers,
         ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
         ...(options.signal ? { signal: options.signal } : {}),
-      });
-    } catch (error) {
-      if (error instanceof DOMException && error.name === "AbortError") throw error;
-      throw new AwayError();
-    }
+      }),
+    );
   };
   let response = await send();
   if (response.status === 401 && renew && !path.includes(SESSION) && (await renew())) response = await send();
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+  if (response.ok) return (response.status === 204 ? undefined : JSON.parse(await reached(response.text()))) as T;
   const kind = response.headers.get("content-type") ?? "";
-  if (kind.includes("json")) throw new ProblemError((await response.json()) as Problem);
+  if (kind.includes("json")) throw new ProblemError(JSON.parse(await reached(response.text())) as Problem);
   throw new ProblemError({ type: "about:blank", title: response.statusText || `status ${response.status}`, status: response.status });
 }
 

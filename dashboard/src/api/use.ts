@@ -1,9 +1,10 @@
 /** Reading from the service in a view: loading, data that stays while newer data is on its way, errors, and a clock that stands still in a hidden tab. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { AwayError, get } from "./http";
-import { pauseAfter } from "./pace";
+import { AWAY_AGAIN_S, pauseAfter } from "./pace";
 
 export interface Answer<T> {
+  /** Of the same resource; while another query is on its way, that of the one before. */
   readonly data: T | null;
   readonly error: unknown;
   readonly loading: boolean;
@@ -22,40 +23,43 @@ export interface ApiOptions {
 export function useApi<T>(path: string | null, options: ApiOptions = {}): Answer<T> {
   const { query, every_s } = options;
   const key = path === null ? null : `${path}?${JSON.stringify(query ?? {})}`;
-  const [state, setState] = useState<{ key: string | null; data: T | null; error: unknown; loading: boolean }>({
+  const [state, setState] = useState<{ key: string | null; path: string | null; data: T | null; error: unknown; loading: boolean }>({
     key: null,
+    path: null,
     data: null,
     error: null,
     loading: false,
   });
   const [turn, setTurn] = useState(0);
-  const wanted = useRef({ path, query });
-  wanted.current = { path, query };
+  const wanted = useRef(query);
+  wanted.current = query;
 
   useEffect(() => {
-    if (key === null) return;
+    if (key === null || path === null) return;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let waiting = false;
 
-    const again = (took_s: number): void => {
-      if (every_s === undefined || abort.signal.aborted) return;
+    const again = (pause_s: number): void => {
       timer = setTimeout(() => {
         if (document.hidden) waiting = true;
         else void ask();
-      }, pauseAfter(every_s, took_s) * 1000);
+      }, pause_s * 1000);
     };
     const ask = async (): Promise<void> => {
       setState((before) => ({ ...before, loading: true }));
       const began = performance.now();
+      let isAway = false;
       try {
-        const data = await get<T>(wanted.current.path ?? "", wanted.current.query, abort.signal);
-        if (!abort.signal.aborted) setState({ key, data, error: null, loading: false });
+        const data = await get<T>(path, wanted.current, abort.signal);
+        if (!abort.signal.aborted) setState({ key, path, data, error: null, loading: false });
       } catch (error) {
-        if (abort.signal.aborted) return;
-        setState((before) => ({ key, data: before.key === key || error instanceof AwayError ? before.data : null, error, loading: false }));
+        isAway = error instanceof AwayError;
+        if (!abort.signal.aborted) setState((before) => ({ key, path, data: before.key === key ? before.data : null, error, loading: false }));
       }
-      again((performance.now() - began) / 1000);
+      if (abort.signal.aborted) return;
+      if (isAway) again(Math.min(every_s ?? AWAY_AGAIN_S, AWAY_AGAIN_S));
+      else if (every_s !== undefined) again(pauseAfter(every_s, (performance.now() - began) / 1000));
     };
     const seen = (): void => {
       if (!document.hidden && waiting) {
@@ -70,15 +74,17 @@ export function useApi<T>(path: string | null, options: ApiOptions = {}): Answer
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
     };
-  }, [key, every_s, turn]);
+  }, [key, path, every_s, turn]);
 
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   const same = state.key === key;
+  // What another resource said would stand under the name of this one.
+  const data = key === null || state.path !== path ? null : state.data;
   return {
-    data: key === null ? null : state.data,
+    data,
     error: same ? state.error : null,
     loading: key !== null && (state.loading || !same),
-    stale: key !== null && state.data !== null && (!same || state.error !== null),
+    stale: data !== null && (!same || state.error !== null),
     reload,
   };
 }

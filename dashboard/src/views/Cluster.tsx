@@ -73,6 +73,8 @@ export default function Cluster(): ReactNode {
   const present = useLive((found) => found.run?.run_id ?? null);
   const state = useLive((found) => found.run?.state);
   const stale = useLive((found) => found.stale);
+  const link = useLive((found) => found.link);
+  const connected = useLive((found) => found.cursor !== null);
   const active = isActive(state);
   const lanes = usePolicies();
   const runs = useRead("/api/v1/runs", { query: { limit: 100 } });
@@ -221,15 +223,19 @@ export default function Cluster(): ReactNode {
   const selectB = useCallback((next: number | null) => select(next, "b"), [select]);
 
   const [seeking, setSeeking] = useState(false);
+  const search = useRef<AbortController | null>(null);
+  // A reader who has gone on to something else must not be moved by what is found then.
+  useEffect(() => () => search.current?.abort(), [run, first, second]);
   const diverge = async (): Promise<void> => {
     if (run === null || first === null || !bShown) return;
-    setSeeking(true);
-    await attempt(async () => {
+    const { signal } = (search.current = new AbortController());
+    const look = async (): Promise<void> => {
       let from = task === null ? 0 : task + 1;
+      let newest: number | null = null;
       for (let tries = 0; tries < 20; tries++) {
-        const found = await call("get", "/api/v1/runs/{run_id}/divergence", { path: { run_id: run }, query: { first, second, from_task: from } });
+        const found = await call("get", "/api/v1/runs/{run_id}/divergence", { path: { run_id: run }, query: { first, second, from_task: from }, signal });
         if (found.task_id !== null) {
-          const detail = await call("get", "/api/v1/runs/{run_id}/tasks/{task_id}", { path: { run_id: run, task_id: found.task_id } });
+          const detail = await call("get", "/api/v1/runs/{run_id}/tasks/{task_id}", { path: { run_id: run, task_id: found.task_id }, signal });
           const start = Number(detail.results.find((row) => row["scheduler"] === first)?.["start_s"] ?? detail.task?.["arrival_s"] ?? 0);
           const here = filmA.film.find(found.task_id) !== null;
           camera.centre(start);
@@ -238,14 +244,16 @@ export default function Cluster(): ReactNode {
           setParams({ task: String(found.task_id), t: camera.end_s.toFixed(2), ...(here ? {} : { run: String(run), from: String(Math.max(found.task_id - 300, 0)) }) });
           return;
         }
-        if (found.looked_until >= newestTask()) break;
+        newest ??= Math.max(0, ...(await call("get", "/api/v1/runs/{run_id}/statistics", { path: { run_id: run }, signal })).map((entry) => entry.results));
+        if (found.looked_until >= newest) break;
         from = found.looked_until;
       }
       notify(`${first} and ${second} put every stored task ${task === null ? "" : "behind this one "}in the same place.`);
-    });
+    };
+    setSeeking(true);
+    await attempt(() => look().catch((error: unknown) => (signal.aborted ? undefined : Promise.reject(error))));
     setSeeking(false);
   };
-  const newestTask = (): number => Math.max(0, ...filmA.film.bars.slice(-1).map((bar) => bar.task), ...(statistics.data?.map((entry) => entry.results) ?? []));
 
   const compared = statistics.data?.filter((entry) => entry.scheduler === first || (bShown && entry.scheduler === second)) ?? [];
   const last_s = Math.max(0, ...compared.map((entry) => entry.last_finish_s));
@@ -341,7 +349,7 @@ export default function Cluster(): ReactNode {
         </div>
       ) : null}
       {first === null || run === null ? (
-        stored.error ? <ErrorBlock error={stored.error} retry={stored.reload} /> : active && live ? <StateBlock kind="loading" title="Lanes are being made ready" /> : <StateBlock kind="empty" title="There is no run to show">Start one in the view Live, or choose an earlier one above.</StateBlock>
+        stored.error ? <ErrorBlock error={stored.error} retry={stored.reload} /> : live && !connected ? <StateBlock kind="loading" title={link === "lost" ? "Waiting for the service" : "Connecting"} /> : active && live ? <StateBlock kind="loading" title="Lanes are being made ready" /> : !live && !stored.data ? <StateBlock kind="loading" title="Loading" /> : <StateBlock kind="empty" title="There is no run to show">Start one in the view Live, or choose an earlier one above.</StateBlock>
       ) : (
         <div className={task === null ? "cluster" : "cluster cluster-task"}>
           <div className="stack">

@@ -217,7 +217,7 @@ function RunPart({ id, listed }: { readonly id: number; readonly listed: RunEntr
           <StateBlock kind="loading" title="Reading statistics" />
         )}
       </Panel>
-      <Windows id={id} policies={rows.map((found) => found.scheduler)} going={going} />
+      <Windows id={id} policies={rows.map((found) => found.scheduler)} going={going} waits={statistics.loading && !statistics.data} />
     </>
   );
 }
@@ -225,10 +225,10 @@ function RunPart({ id, listed }: { readonly id: number; readonly listed: RunEntr
 type WindowPage = Schemas["WindowPage"];
 
 /** One line per policy over windows of simulated time: each policy is asked for on its own, so there is a part per policy that only asks. */
-function Windows({ id, policies, going }: { readonly id: number; readonly policies: readonly string[]; readonly going: boolean }): ReactNode {
-  const listed = useMemo(() => [...policies].sort(comparePolicies).slice(0, 12), [policies.join("\n")]);
+function Windows({ id, policies, going, waits }: { readonly id: number; readonly policies: readonly string[]; readonly going: boolean; readonly waits: boolean }): ReactNode {
+  const listed = useMemo(() => [...policies].sort(comparePolicies).slice(0, SLOTS), [policies.join("\n")]);
   const [metric, setMetric] = useParam("over", "response");
-  const pages = useWindows(id, listed, going);
+  const { pages, loading, error } = useWindows(id, listed, going);
   const known = pages.filter((page): page is WindowPage => page !== null && page.windows.length > 0);
   const [x, series] = useMemo<[number[], Series[]]>(() => {
     const begins = [...new Set(known.flatMap((page) => page.windows.map((window) => window.begin_s)))].sort((a, b) => a - b);
@@ -264,7 +264,9 @@ function Windows({ id, policies, going }: { readonly id: number; readonly polici
         />
       }
     >
-      {x.length > 1 ? (
+      {waits || loading ? (
+        <StateBlock kind="loading" title="Reading windows" />
+      ) : x.length > 1 ? (
         <PlotChart
           title={`${metric === "wait" ? "Waiting time" : metric === "energy" ? "Energy per task" : "Response time"} of run ${id}`}
           x={x}
@@ -274,6 +276,8 @@ function Windows({ id, policies, going }: { readonly id: number; readonly polici
           height={220}
           {...(metric === "wait" ? { compressed: 0.1 } : { logarithmic: true })}
         />
+      ) : error ? (
+        <ErrorBlock error={error} />
       ) : (
         <StateBlock kind="empty" title="No two windows of this run are stored yet" />
       )}
@@ -283,18 +287,31 @@ function Windows({ id, policies, going }: { readonly id: number; readonly polici
 
 const SLOTS = 12;
 
-function useWindows(id: number, policies: readonly string[], going: boolean): readonly (WindowPage | null)[] {
+interface AllWindows {
+  readonly pages: readonly (WindowPage | null)[];
+  /** Some have never been read: lines that come one by one would make the legend grow. */
+  readonly loading: boolean;
+  readonly error: unknown;
+}
+
+function useWindows(id: number, policies: readonly string[], going: boolean): AllWindows {
   const options = going ? { every_s: 10 } : {};
   const found: (WindowPage | null)[] = [];
+  let [loading, error]: [boolean, unknown] = [false, null];
   // Hooks must be called equally often each time, so there is a fixed number of places, and those without a policy ask for nothing.
   for (let slot = 0; slot < SLOTS; slot++) {
     const scheduler = policies[slot];
     // eslint-disable-next-line react-hooks/rules-of-hooks
     const answer = useRead("/api/v1/runs/{run_id}/windows", scheduler === undefined ? null : { path: { run_id: id }, query: { scheduler, limit: 200 } }, options);
-    found.push(scheduler === undefined ? null : answer.data);
+    // A place may have been that of another policy.
+    const page = scheduler !== undefined && answer.data?.scheduler === scheduler ? answer.data : null;
+    loading ||= page === null && answer.loading;
+    error ??= answer.error;
+    found.push(page);
   }
-  const key = found.map((page) => (page ? `${page.scheduler} ${page.windows.length} ${page.windows[0]?.statistics.results ?? 0}` : "")).join("\n");
-  return useMemo(() => found, [key]);
+  // eslint-disable-next-line react-hooks/exhaustive-deps
+  const pages = useMemo(() => found, found);
+  return { pages, loading, error };
 }
 
 type Pair = Schemas["PairedScheduler"];
@@ -304,7 +321,9 @@ function Comparison({ first, second }: { readonly first: number; readonly second
   const paired = useRead("/api/v1/compare/paired", { query: { first, second } });
   const whole_ = useRead("/api/v1/compare", { query: { first, second } });
   const shown = COMPARED.find((each) => each.value === metric) ?? COMPARED[0];
-  const rows = paired.data?.schedulers ?? [];
+  // The one before may be of another pair.
+  const found = paired.data?.first === first && paired.data.second === second ? paired.data : null;
+  const rows = found?.schedulers ?? [];
   const most = reach(rows.map((row) => row.metrics[shown.value]));
   const columns: Column<Pair>[] = [
     { key: "policy", label: "Policy", cell: (row) => <PolicyTag policy={row.scheduler} />, sort: (row) => row.scheduler },
@@ -330,9 +349,9 @@ function Comparison({ first, second }: { readonly first: number; readonly second
         </>
       }
     >
-      {paired.error && !paired.data ? (
+      {paired.error && !found ? (
         <ErrorBlock error={paired.error} retry={paired.reload} />
-      ) : !paired.data ? (
+      ) : !found ? (
         <StateBlock kind="loading" title="Comparing" />
       ) : rows.length ? (
         <Table caption="Comparison of two runs" columns={columns} rows={rows} rowKey={(row) => row.scheduler} />

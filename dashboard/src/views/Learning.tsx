@@ -26,6 +26,8 @@ function factor(log: number | null | undefined): number | null {
 }
 
 interface Errors {
+  /** Nothing has been read yet. */
+  readonly waits: boolean;
   readonly time_s: readonly number[];
   readonly model: readonly (number | null)[];
   readonly nominal: readonly (number | null)[];
@@ -34,18 +36,20 @@ interface Errors {
 /** Errors of one lane since the run began, as the service has kept them. */
 function useErrors(policy: string | null, going: boolean): Errors {
   const found = useRead("/api/v1/run/trail", policy === null ? null : { query: { policy } }, going ? { every_s: TRAIL_EVERY_S } : {});
+  const waits = found.loading && !(policy !== null && found.data?.lanes[policy]);
   return useMemo(() => {
     const columns = policy === null ? undefined : found.data?.lanes[policy];
     const time_s = found.data?.time_s ?? [];
     const known = time_s.map((_, place) => place).filter((place) => typeof columns?.["log_error"]?.[place] === "number");
     const factors = (name: string): (number | null)[] => known.map((place) => factor(columns?.[name]?.[place]));
-    return { time_s: known.map((place) => time_s[place] ?? 0), model: factors("log_error"), nominal: factors("nominal_log_error") };
-  }, [found.data, policy]);
+    return { waits, time_s: known.map((place) => time_s[place] ?? 0), model: factors("log_error"), nominal: factors("nominal_log_error") };
+  }, [found.data, policy, waits]);
 }
 
 export default function Learning(): ReactNode {
   const learning = useLive((found) => found.learning);
   const link = useLive((found) => found.link);
+  const connected = useLive((found) => found.cursor !== null);
   const [wanted, setWanted] = useParam("policy", "");
   const lanes = learning?.lanes ?? [];
   const lane = lanes.find((each) => each.policy === wanted) ?? lanes[0] ?? null;
@@ -71,9 +75,13 @@ export default function Learning(): ReactNode {
           <Lane lane={lane} series={series} errors={errors} stale={link !== "open"} />
         ) : (
           <Panel title="Predictions" className="w12">
-            <StateBlock kind="empty" title="No policy with a model is running">
-              Start a run with hybrid_ml or rl_agent in the view Live; how well they predict is shown here as tasks finish.
-            </StateBlock>
+            {connected ? (
+              <StateBlock kind="empty" title="No policy with a model is running">
+                Start a run with hybrid_ml or rl_agent in the view Live; how well they predict is shown here as tasks finish.
+              </StateBlock>
+            ) : (
+              <StateBlock kind="loading" title={link === "lost" ? "Waiting for the service" : "Connecting"} />
+            )}
           </Panel>
         )}
         <Trainings trainings={learning?.trainings ?? []} error={learning?.last_error ?? null} />
@@ -111,7 +119,9 @@ function Lane({ lane, series, errors, stale }: { readonly lane: LaneLearning; re
       </Panel>
       <div className="stack w6">
         <Panel title="Errors over time" stale={stale} help="Typical error as a factor since the run began, or since this process took it over: exp of the running mean of |log(predicted ÷ true)|. When the model's rises above that of nominal times, drift is near.">
-          {errors.time_s.length > 1 ? (
+          {errors.waits ? (
+            <StateBlock kind="loading" title="Reading errors" />
+          ) : errors.time_s.length > 1 ? (
             <PlotChart title={`Typical error of ${lane.policy}`} x={errors.time_s} series={series} unit="factor" yMin={1} height={170} xLabel="simulated time" />
           ) : (
             <StateBlock kind="empty" title="No outcome has been compared yet" />
@@ -312,10 +322,12 @@ function Store(): ReactNode {
       </Panel>
       <div className="stack w5">
         <Panel title="What it asks about" help="Splits of the model's trees on each feature, as a share of all splits, counted in its file. How much each split gained is not in the file.">
-          {chosen ? <FeatureUse name={chosen.name} version={chosen.version} /> : <StateBlock kind="empty" title="Choose a model" />}
+          {chosen ? <FeatureUse name={chosen.name} version={chosen.version} /> : found.loading && !found.data ? <StateBlock kind="loading" title="Reading models" /> : <StateBlock kind="empty" title="Choose a model" />}
         </Panel>
         <Panel title="Promotions" help="What was put into use, newest first.">
-          {found.data?.promotions.length ? (
+          {!found.data ? (
+            found.error ? <p className="muted">Not known.</p> : <StateBlock kind="loading" title="Reading promotions" />
+          ) : found.data.promotions.length ? (
             <dl className="deflist">
               {[...found.data.promotions]
                 .reverse()

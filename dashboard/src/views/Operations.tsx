@@ -339,6 +339,7 @@ function NewKey({ open, onClose }: { readonly open: boolean; readonly onClose: (
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly string[]>(["read"]);
   const [made, setMade] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
   const close = (): void => {
     setName("");
     setScopes(["read"]);
@@ -346,10 +347,12 @@ function NewKey({ open, onClose }: { readonly open: boolean; readonly onClose: (
     onClose();
   };
   const make = async (): Promise<void> => {
+    setBusy(true);
     await attempt(async () => {
       const found = await call("post", "/api/v1/keys", { body: { name, scopes: scopes as Schemas["KeyRequest"]["scopes"] } });
       setMade(found.key);
     });
+    setBusy(false);
   };
   return (
     <Dialog
@@ -362,7 +365,7 @@ function NewKey({ open, onClose }: { readonly open: boolean; readonly onClose: (
             Done
           </Button>
         ) : (
-          <Button kind="primary" disabled={!name || !scopes.length} onClick={() => void make()}>
+          <Button kind="primary" busy={busy} disabled={!name || !scopes.length} onClick={() => void make()}>
             Make it
           </Button>
         )

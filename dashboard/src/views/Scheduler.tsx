@@ -68,6 +68,8 @@ export default function Scheduler(): ReactNode {
   const ruled = useRead("/api/v1/runs/{run_id}/distribution", path(rule?.scheduler), every);
   const pairs = useRead("/api/v1/runs/{run_id}/differences", run.id === null || !policy ? null : { path: { run_id: run.id }, query: { reference: policy } }, every);
   const decisions = useDecisions(policy, run.going);
+  // A line that came after the others would make room for a legend.
+  const drawing = [own, oracle, ruled].some((found) => found.loading && !found.data);
 
   const key = curve === "wait" ? "wait" : "response";
   const lines = useMemo<readonly Line[]>(
@@ -101,7 +103,9 @@ export default function Scheduler(): ReactNode {
     return (
       <>
         {head}
-        {run.id === null && !run.runs.loading ? (
+        {run.id === null && run.runs.error && !run.runs.data ? (
+          <ErrorBlock error={run.runs.error} retry={run.runs.reload} />
+        ) : run.id === null && !run.runs.loading ? (
           <StateBlock kind="empty" title="There is no run yet">
             Start one in the view Live; its schedulers are compared here.
           </StateBlock>
@@ -127,6 +131,10 @@ export default function Scheduler(): ReactNode {
       </>
     );
 
+  // What came for the policy before is the difference to that one.
+  const compared = pairs.data?.reference === policy ? pairs.data : null;
+  // Until the policy that was chosen last has been read, what is shown is of the one before, and says so.
+  const named = own.data?.scheduler ?? policy;
   const placed = own.data?.placements;
   const finished = placed ? placed.cpu_only + placed.split + placed.gpu_only : 0;
   const deciders = Object.entries(placed?.decided_by ?? {});
@@ -139,7 +147,7 @@ export default function Scheduler(): ReactNode {
       won: mine.compared ? (mine.wins_against[other.scheduler] ?? 0) : null,
       lost: mine.compared ? (other.wins_against[policy] ?? 0) : null,
       // The service says other minus this one; here it is this one minus the other.
-      metric: flip(pairs.data?.schedulers.find((each) => each.scheduler === other.scheduler)?.metrics["response_s"] ?? null),
+      metric: flip(compared?.schedulers.find((each) => each.scheduler === other.scheduler)?.metrics["response_s"] ?? null),
     }));
   const most = reach(against.map((row) => row.metric));
   const columns: Column<Against>[] = [
@@ -176,7 +184,9 @@ export default function Scheduler(): ReactNode {
           help="Share of finished tasks that took no longer, over the whole run; times within 1 %. Further left is better."
           actions={<Segmented label="Time" value={key} options={CURVES} onChange={setCurve} />}
         >
-          {lines.length ? (
+          {drawing ? (
+            <StateBlock kind="loading" title="Reading" />
+          ) : lines.length ? (
             <XYChart
               title={`Distribution of ${key === "wait" ? "waiting" : "response"} times`}
               summary={`${policy}: median ${format(mine.median_response_s, "s")}, 99 % within ${format(mine.p99_response_s, "s")} of response.`}
@@ -192,7 +202,7 @@ export default function Scheduler(): ReactNode {
           ) : own.error ? (
             <ErrorBlock error={own.error} retry={own.reload} />
           ) : (
-            <StateBlock kind={own.loading ? "loading" : "empty"} title={own.loading ? "Reading" : "No task has finished yet"} />
+            <StateBlock kind="empty" title="No task has finished yet" />
           )}
         </Panel>
         <Panel title="Metrics at a glance" className="w4" help="On each axis: the smallest value of all schedulers of the run ÷ this one's. The rim is the best, the centre is far off.">
@@ -208,7 +218,7 @@ export default function Scheduler(): ReactNode {
         <Panel title="GPU fraction by size and intensity" className="w6" stale={own.stale} help="Mean share of the work that this policy gave to GPUs, over its newest 10 000 results. Size: nominal CPU seconds; intensity: parallel part of the work.">
           {placed?.count.length ? (
             <HeatMap
-              title={`GPU fraction of ${policy}`}
+              title={`GPU fraction of ${named}`}
               summary={`${placed.cpu_only} tasks on CPUs alone, ${placed.split} split, ${placed.gpu_only} on GPUs alone.`}
               xEdges={placed.size_edges}
               yEdges={placed.intensity_edges}
@@ -229,7 +239,7 @@ export default function Scheduler(): ReactNode {
             {placed && finished ? (
               <div className="stack">
                 <Bars
-                  title={`Where tasks of ${policy} ran`}
+                  title={`Where tasks of ${named} ran`}
                   entries={([
                     ["CPU alone", placed.cpu_only],
                     ["split", placed.split],
@@ -237,7 +247,7 @@ export default function Scheduler(): ReactNode {
                   ] as const).map(([label, count]) => ({ label, count, share: count / finished }))}
                 />
                 <Bars
-                  title={`Time in parts of tasks of ${policy}`}
+                  title={`Time in parts of tasks of ${named}`}
                   entries={([
                     ["CPU parts", placed.cpu_s],
                     ["GPU parts", placed.gpu_s],
@@ -251,12 +261,12 @@ export default function Scheduler(): ReactNode {
           <Panel title="Who decided" stale={own.stale} help="Of its newest 10 000 results. A fallback is a decision that the rule behind a learned policy took, with the reason.">
             {deciders.length ? (
               <>
-                <Bars title={`Who decided for ${policy}`} entries={deciders.map(([name, count]) => ({ label: deciderName(name), count, share: count / decided }))} />
+                <Bars title={`Who decided for ${named}`} entries={deciders.map(([name, count]) => ({ label: deciderName(name), count, share: count / decided }))} />
                 {isLearned(mine) && !deciders.some(([name]) => name.startsWith("fallback")) ? <p className="note">No fallback among these: its rule took none of the newest {whole(decided)} decisions.</p> : null}
                 {isLearned(mine) && mine.by_fallback ? <p className="note">Fallbacks over the whole run: {whole(mine.by_fallback)} of {whole(mine.by_model + mine.by_fallback + mine.by_exploration)} decisions.</p> : null}
               </>
             ) : (
-              <StateBlock kind="empty" title="Not known for this run" />
+              <StateBlock kind={own.loading && !own.data ? "loading" : "empty"} title={own.loading && !own.data ? "Reading" : "Not known for this run"} />
             )}
             {placed && Object.keys(placed.reasons).length ? (
               <p className="note">Not run: {Object.entries(placed.reasons).map(([reason, count]) => `${whole(count)} × ${reason}`).join("; ")}</p>

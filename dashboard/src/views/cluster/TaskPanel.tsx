@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { useRead, type Schemas } from "../../api/client";
+import { ProblemError } from "../../api/http";
 import { Button } from "../../components/controls";
 import { HelpTip } from "../../components/HelpTip";
 import { Panel } from "../../components/Panel";
@@ -134,7 +135,9 @@ export function TaskPanel({ run, task, policy, onClose }: Props): ReactNode {
       }
     >
       <div className="stack">
-        {detail.error && !detail.data ? (
+        {detail.error && !detail.data && !(detail.error instanceof ProblemError && detail.error.problem.status === 404) ? (
+          <ErrorBlock error={detail.error} retry={detail.reload} />
+        ) : detail.error && !detail.data ? (
           <StateBlock kind="empty" title="Not stored yet" action={<Button onClick={detail.reload}>Look again</Button>}>
             This task still runs or waits, or its results are on their way into the database.
           </StateBlock>

@@ -83,15 +83,17 @@ export function Leaderboard(): ReactNode {
   const unit = METRICS[metric].unit;
 
   const rows: readonly Row[] = useMemo(() => {
-    const found = new Map(differences.data?.run_id === runId ? differences.data?.schedulers.map((entry) => [entry.scheduler, entry]) : []);
-    const totals = new Map(comparative.data?.schedulers.map((entry) => [entry.scheduler, entry]));
+    // What came before is of another run, or measured against another baseline.
+    const isOurs = differences.data?.run_id === runId && differences.data.reference === against;
+    const found = new Map(isOurs ? differences.data?.schedulers.map((entry) => [entry.scheduler, entry]) : []);
+    const totals = new Map(comparative.data?.run_id === runId ? comparative.data?.schedulers.map((entry) => [entry.scheduler, entry]) : []);
     return lanes
       .map((lane) => {
         const entry = found.get(lane.policy);
         return { lane, paired: entry?.metrics[KEYS[metric]] ?? null, tasks: entry?.tasks ?? null, wins: totals.get(lane.policy)?.wins ?? null };
       })
       .sort((first, second) => (first.paired?.second ?? Number.POSITIVE_INFINITY) - (second.paired?.second ?? Number.POSITIVE_INFINITY));
-  }, [lanes, differences.data, comparative.data, metric, runId]);
+  }, [lanes, differences.data, comparative.data, metric, runId, against]);
 
   const base = rows.find(({ paired }) => paired && paired.first > 0)?.paired?.first ?? 1;
   const span = useMemo((): [number, number] => {

@@ -46,8 +46,7 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
   const kind = implied ?? kindText ?? STREAMED;
   const suggestion = policies.data?.suggested.find((each) => each.runs === kind);
   const [marked, setMarked] = useState<{ readonly kind: string; readonly names: readonly string[] } | null>(null);
-  const [lastKind] = useState(() => kind);
-  const usual = last && kind === lastKind && picked === null ? last.policies : (suggestion?.usual ?? []);
+  const usual = last && picked === null && (implied !== null || kindText === null) ? last.policies : (suggestion?.usual ?? []);
   // Policies of another kind of tasks could not run.
   const chosen = marked?.kind === kind ? marked.names : usual;
   const setChosen = (names: readonly string[]): void => setMarked({ kind, names });
@@ -69,6 +68,11 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
   const upload = uploaded.find((each) => each.workload === workload);
   const ends = entry?.ends ?? true;
   const streamed = kind === STREAMED;
+
+  // Which kind of tasks a workload has, and so what may be ticked, is known with all three.
+  const asked = [policies, workloads, uploads];
+  const isKnown = asked.every((found) => found.data);
+  const unread = asked.find((found) => found.error && !found.data);
 
   const toggle = (name: string): void => setChosen(chosen.includes(name) ? chosen.filter((each) => each !== name) : [...chosen, name]);
   const box = (name: string): ReactNode => (
@@ -170,10 +174,10 @@ export function StartDialog({ open, onClose, active, last }: Props): ReactNode {
           <legend className="field-label">
             Policies ({chosen.length} chosen), one lane each
           </legend>
-          {policies.data ? (
+          {isKnown ? (
             <div className="check-grid">{first.map(box)}</div>
-          ) : policies.error ? (
-            <ErrorBlock error={policies.error} retry={policies.reload} />
+          ) : unread ? (
+            <ErrorBlock error={unread.error} retry={unread.reload} />
           ) : (
             <StateBlock kind="loading" title="Asking which policies there are" />
           )}

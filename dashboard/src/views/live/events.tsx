@@ -3,7 +3,7 @@ import { useRead, type Schemas } from "../../api/client";
 import { Panel } from "../../components/Panel";
 import { PolicyTag } from "../../components/PolicyTag";
 import { Stat, Stats } from "../../components/Stat";
-import { StateBlock } from "../../components/StateBlock";
+import { ErrorBlock, StateBlock } from "../../components/StateBlock";
 import { Table, type Column } from "../../components/Table";
 import { clock, format, known, moment, UNKNOWN, whole } from "../../lib/format";
 import { HELP } from "../../lib/metrics";
@@ -87,10 +87,14 @@ export function ModelEvents(): ReactNode {
   const runId = useLive((found) => found.run?.run_id ?? null);
   const state = useLive((found) => (found.learning ?? found.run?.retraining)?.state ?? "");
   const found = useRead("/api/v1/models", runId === null ? null : { query: { run_id: runId, limit: 8 } }, { every_s: state === "training" ? 3 : 15 });
+  // Those of the run before make way when another one begins.
+  const events = found.data?.models.filter((event) => event.run_id === runId) ?? [];
   return (
     <Panel title="Model events" flush help="Trainings of learned policies in this run: every new version is swapped in between two events; a failed training changes nothing.">
-      {found.data?.models.length ? (
-        <Table caption="Newest trainings" columns={COLUMNS} rows={found.data.models} rowKey={(event) => event.id} />
+      {events.length ? (
+        <Table caption="Newest trainings" columns={COLUMNS} rows={events} rowKey={(event) => event.id} />
+      ) : found.error && !found.data ? (
+        <ErrorBlock error={found.error} retry={found.reload} />
       ) : (
         <StateBlock kind={found.loading && !found.data ? "loading" : "empty"} title={found.loading && !found.data ? "Loading" : "No training yet"}>
           Learned policies are trained anew as tasks finish; each new version is listed here.
