@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from hybrid_ml_scheduler.service.guarding_settings import SecuritySettings
-from hybrid_ml_scheduler.service.security.hosts import Hosts, network_of
+from hybrid_ml_scheduler.service.security.hosts import Hosts, network_of, plain_address
 from hybrid_ml_scheduler.service.security.install import refuse_if_open_to_others
 from security_fixtures import PATIENT, Guarded, bearer, with_keys
 from service_fixtures import Running, problem, running, settings_in
@@ -29,6 +29,11 @@ async def test_names_that_are_not_ours_are_refused(service: Running) -> None:
         "169.254.169.254",
         "",
         "localhost@evil.example",
+        "localhost:80@evil.example",
+        "localhost:http",
+        "localhost:",
+        "[::1]evil.example",
+        "[::1",
         "[::2]",
     ):
         for path in ("/api/status", "/", "/docs", "/health/live", "/none"):
@@ -67,8 +72,12 @@ async def test_other_origins_may_read_nothing_unless_configured(service: Running
 
 
 async def test_answers_tell_browsers_what_they_may_not_do(service: Running) -> None:
-    for path in ("/", "/status", "/docs", "/api/status", "/static/docs.js", "/none", "/openapi.json"):
-        headers = (await service.client.get(path)).headers
+    answers = {path: await service.client.get(path) for path in ("/", "/status", "/docs", "/api/status", "/static/docs.js", "/none", "/openapi.json")}
+    service.run.fails_with = RuntimeError("a defect")
+    answers["/api/pause"] = await service.client.post("/api/pause")
+    assert answers["/api/pause"].status_code == 500
+    for path, answer in answers.items():
+        headers = answer.headers
         assert headers["x-content-type-options"] == "nosniff", path
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
@@ -151,6 +160,23 @@ def test_who_a_client_is() -> None:
     assert not hosts.allows_host("evil.example")
     assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::1")
     assert network_of("1.2.3.4") == "1.2.3.4"
+    # Who listens on :: sees clients with IPv4 addresses under another name.
+    assert plain_address("::FFFF:1.2.3.4") == "1.2.3.4"
+    assert plain_address("::ffff:102:304") == "1.2.3.4"
+    assert plain_address("::1") == "::1"
+    assert hosts.client("10.0.0.1", "::ffff:1.2.3.4") == "1.2.3.4"
+
+
+async def test_a_client_is_the_same_whatever_its_address_looks_like(tmp_path: Path) -> None:
+    """As a socket that listens on :: shows clients with IPv4 addresses, proxies among them."""
+    async with with_keys(tmp_path, rate_anonymous="5/hour", trusted_proxies="10.0.0.1") as guarded:
+        statuses = []
+        for peer in ("::ffff:10.0.0.1", "10.0.0.1"):
+            for _ in range(3):
+                transport = httpx.ASGITransport(guarded.app, client=(peer, 5))
+                async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                    statuses.append((await client.get("/api/status", headers={"x-forwarded-for": "::ffff:203.0.113.7"})).status_code)
+        assert statuses == [401] * 5 + [429]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +203,15 @@ async def test_compressed_bodies_are_refused_however_small(service: Running) -> 
     for coding in ("gzip", "deflate", "br", "gzip, gzip", "x"):
         answer = await service.client.post("/api/start", content=bomb, headers={"content-type": "application/json", "content-encoding": coding})
         problem(answer, 415, "unsupported-media")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"speed": 60, "speed": "max"}', b'{"speed": {"a": 1, "\\u0061": 2}}', b'{"x": [{"\\ud800": 1, "\\ud800": 2}]}', b'{"a\\n": 1, "a\\n": 2}'],
+)
+async def test_a_name_stands_once_in_an_object(service: Running, body: bytes) -> None:
+    answer = await service.client.post("/api/speed", content=body, headers={"content-type": "application/json"})
+    assert "stands twice in one object" in problem(answer, 400, "unreadable-request")["detail"]
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "99999999999999999999", "1, 1"])

@@ -191,6 +191,15 @@ async def test_forged_tokens_open_no_route(guarded: Guarded) -> None:
     assert guarded.running.run.now.run_id is None
 
 
+async def test_a_token_of_a_machine_whose_clock_is_ahead_is_good_at_once(guarded: Guarded) -> None:
+    token = (await sign_in(guarded, key=guarded.keys["read"]))["token"]
+    key = guarded.access.verifying_key(jwt.get_unverified_header(token)["kid"])
+    assert key is not None
+    claims = jwt.decode(token, options={"verify_signature": False})
+    ahead = jwt.encode({**claims, "iat": claims["iat"] + 30}, key.secret, "HS256", {"kid": key.id})
+    assert (await guarded.ask("GET", "/api/status", ahead)).status_code == 200
+
+
 async def test_a_cookie_that_was_replaced_ends_the_sign_in(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
     await sign_in(guarded, key=guarded.keys["read"])
     old = guarded.client.cookies[COOKIE]
@@ -204,6 +213,19 @@ async def test_a_cookie_that_was_replaced_ends_the_sign_in(guarded: Guarded, mon
     copied = await guarded.client.post("/api/v1/session/refresh", headers={"cookie": f"{COOKIE}={old}"})
     assert "somebody may have copied it" in problem(copied, 401, "unauthenticated")["detail"]
     problem(await guarded.ask("GET", "/api/status", token), 401, "unauthenticated")
+
+
+async def test_a_cookie_that_was_replaced_long_ago_ends_the_sign_in(guarded: Guarded) -> None:
+    """As when a thief has renewed a copy twice, before its owner does so: neither stays."""
+    await sign_in(guarded, key=guarded.keys["read"])
+    owners = guarded.client.cookies[COOKIE]
+    for _ in range(2):
+        renewed = await guarded.client.post("/api/v1/session/refresh")
+    thiefs = guarded.client.cookies[COOKIE]
+    guarded.client.cookies.clear()
+    problem(await guarded.client.post("/api/v1/session/refresh", headers={"cookie": f"{COOKIE}={owners}"}), 401, "unauthenticated")
+    problem(await guarded.client.post("/api/v1/session/refresh", headers={"cookie": f"{COOKIE}={thiefs}"}), 401, "unauthenticated")
+    problem(await guarded.ask("GET", "/api/status", renewed.json()["token"]), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("cookie", ["", "x", ".", "a.b", "0123456789abcdef." + "A" * 43, "' OR 1=1.x", "x" * 4_000])

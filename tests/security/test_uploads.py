@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,24 @@ def trace(folder: Path, seed: int = 1) -> bytes:
 async def send(guarded: Guarded, content: bytes, key: str = "control", **params: str) -> Any:
     headers = {"content-type": "application/octet-stream"}
     return await guarded.ask("POST", "/api/v1/workloads", guarded.keys[key], content=content, params=params, headers=headers)
+
+
+async def test_a_slow_client_holds_no_other_upload_up(guarded: Guarded, tmp_path: Path) -> None:
+    others_done = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"task_id"
+        await others_done.wait()
+
+    slow = asyncio.create_task(guarded.security.uploads.add("slow", "nobody", slowly()))
+    try:
+        found = await asyncio.wait_for(send(guarded, trace(tmp_path)), 60)
+    finally:
+        others_done.set()
+    assert found.status_code == 200
+    with pytest.raises(InputError):
+        await slow
+    assert [path.name for path in (guarded.settings.folder / "workloads").iterdir() if path.name.startswith(".")] == []
 
 
 async def test_an_upload_is_kept_by_its_content_and_listed(guarded: Guarded, tmp_path: Path) -> None:

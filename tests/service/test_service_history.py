@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -338,4 +339,21 @@ def test_the_stand_in_keeps_to_the_contract() -> None:
 async def test_a_parameter_stands_once(service: Running) -> None:
     for path in ("/api/v1/run/trail?policy=a&policy=b", "/api/v1/runs?state=running&state=stopped", "/api/full_history?limit=1&limit=2"):
         assert problem(await service.client.get(path), 422, "invalid-request")["detail"].endswith("given more than once; expected it once")
-    assert (await service.client.get("/api/v1/runs?nobody=1&nobody=2")).status_code == 200
+
+
+async def test_a_parameter_that_nobody_knows_is_refused(service: Running) -> None:
+    """Who mistypes one shall not take the answer to another question for theirs."""
+    run_id = await service.tasks(2)
+    described = (await service.get("/openapi.json"))["paths"]
+    count = 0
+    for path, operations in described.items():
+        for method, operation in operations.items():
+            if not {"run", "history", "runs", "policies and models", "access"} & set(operation["tags"]):
+                continue
+            answer = await service.client.request(method, re.sub(r"\{\w+\}", "1", path), params={"limt": 5})
+            found = problem(answer, 422, "invalid-request")
+            assert any(each["where"] == "query.limt" for each in found["errors"]), f"{method} {path}: {found}"
+            assert "422" in operation["responses"]
+            count += 1
+    assert count > 40
+    assert (await service.get("/api/status"))["run_id"] == run_id

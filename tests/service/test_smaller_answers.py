@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from hybrid_ml_scheduler.service.conditional import matches
 from hybrid_ml_scheduler.service.observability.compression import Compression, takes_gzip
-from service_fixtures import Running, running, settings_in
+from service_fixtures import Running, listening, running, settings_in
 
 pytestmark = pytest.mark.anyio
 
@@ -199,3 +199,25 @@ async def test_a_stream_is_compressed_in_constant_memory() -> None:
     assert sent < size / 2
     # All of it has 19.8 MB.
     assert peak < 3_000_000
+
+
+async def test_head_is_get_without_the_body(tmp_path: Path) -> None:
+    """Of everything that can be read, exports included, over a real connection: the next answer comes right behind."""
+    settings = settings_in(tmp_path)
+    async with running(settings) as service, listening(service, settings) as address:
+        run_id = await service.tasks(5)
+        paths = ["/", "/docs", "/health/live", "/health/ready", "/metrics", "/api/status", "/api/v1/policies", "/none"]
+        paths += ["/api/full_history", "/api/full_history?format=csv", f"/api/v1/runs/{run_id}/statistics"]
+        async with httpx.AsyncClient(base_url=address, headers={"accept-encoding": "gzip"}) as client:
+            for path in paths:
+                got, head = await client.get(path), await client.head(path)
+                assert (head.status_code, head.content) == (got.status_code, b""), path
+                for name in ("content-type", "content-encoding", "content-security-policy", "etag", "vary", "cache-control", "x-frame-options"):
+                    assert head.headers.get(name) == got.headers.get(name), f"{path}: {name}"
+                if path not in {"/metrics", "/health/ready"}:  # what is measured changes
+                    assert head.headers.get("content-length") == got.headers.get("content-length"), path
+            tag = (await client.get("/api/full_history")).headers["etag"]
+            assert (await client.head("/api/full_history", headers={"if-none-match": tag})).status_code == 304
+            assert (await client.head("/api/start")).status_code == 405
+            counted = (await client.get("/metrics")).text
+        assert 'hms_http_requests_total{method="HEAD",route="/api/status",status="200"} 1.0' in counted

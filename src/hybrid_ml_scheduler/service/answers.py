@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Annotated, Any
 
 import orjson
@@ -31,8 +32,10 @@ SchedulerQuery = Annotated[
 ]
 
 
-async def each_once(request: Request) -> None:
-    """Refuse a question that gives a parameter twice: only one of them could be meant. A dependency of routers.
+async def strict_query(request: Request) -> None:
+    """Refuse a question with a parameter that its route does not know, or with one that stands twice: it means something else than would be answered.
+
+    A dependency of routers.
 
     Raises
     ------
@@ -42,10 +45,17 @@ async def each_once(request: Request) -> None:
     if not request.url.query or not isinstance(route, APIRoute):
         return
     known = {parameter.alias for parameter in route.dependant.query_params}
-    names = [name for name, _ in request.query_params.multi_items() if name in known]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise RequestValidationError([{"loc": ("query", name), "msg": "given more than once; expected it once", "type": "twice"} for name in twice])
+    names = [name for name, _ in request.query_params.multi_items()]
+    counts = Counter(names)
+    wrong = [
+        {"loc": ("query", name), "msg": "no parameter here; expected " + (", ".join(sorted(known)) or "none"), "type": "unknown"}
+        if name not in known
+        else {"loc": ("query", name), "msg": "given more than once; expected it once", "type": "twice"}
+        for name in sorted(counts)
+        if name not in known or counts[name] > 1
+    ]
+    if wrong:
+        raise RequestValidationError(wrong)
 
 
 def to_json(value: Any) -> bytes:

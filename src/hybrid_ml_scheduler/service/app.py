@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from hybrid_ml_scheduler import __version__
 from hybrid_ml_scheduler.service import problems
+from hybrid_ml_scheduler.service.heads import HeadRequests
 from hybrid_ml_scheduler.service.observability.watching import install
 from hybrid_ml_scheduler.service.resources import MakeEngine, open_resources
 from hybrid_ml_scheduler.service.routes import (
@@ -41,6 +42,8 @@ _TAGS = [
 ]
 _CONDITIONAL = {"history", "runs", "policies and models"}
 """Tags of operations whose answers have an ETag."""
+_STRICT = _CONDITIONAL | {"run", "access"}
+"""Tags of operations that refuse parameters which they do not know."""
 
 
 def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: MakeEngine | None = None, insecure: bool = False) -> FastAPI:
@@ -81,6 +84,7 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
     for module in (control, history, runs, catalogue, workloads, access, health, operations, pages, timelines, stream):
         app.include_router(module.router)
     problems.install(app)
+    app.add_middleware(HeadRequests)
     guarded = guard(app, settings, insecure=insecure)
     # The last one: it stands around all others, and so counts what they refuse.
     observability = install(app, settings)
@@ -110,7 +114,7 @@ def _openapi(app: FastAPI) -> dict[str, object]:
                 answers = operation["responses"]
                 if method == "get" and _CONDITIONAL & set(operation.get("tags", ())):
                     answers["304"] = {"description": "Nothing has changed since the answer whose ETag stands in If-None-Match."}
-                if "HTTPValidationError" in str(answers.get("422")):
+                if "HTTPValidationError" in str(answers.get("422")) or (_STRICT & set(operation.get("tags", ())) and "422" not in answers):
                     answers["422"] = problems.responses(problems.INVALID_REQUEST)[422]
         describe_security(found)
         app.openapi_schema = found

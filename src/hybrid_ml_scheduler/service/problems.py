@@ -255,7 +255,8 @@ def _refused(request: Request, error: Exception) -> Response:
     return problem_response(kind, status=error.status_code, detail=kind.meaning, instance=request.url.path, headers=error.headers)
 
 
-def _defect(request: Request, error: Exception) -> Response:
+def defect(request: Request, error: Exception) -> Response:
+    """Return the answer where the program is wrong."""
     # Starlette raises it again once this has been sent, so the server's log has the traceback.
     # It is sent from outside of all middleware, which would have added the identifier.
     context = request.scope.get(SCOPE_KEY)
@@ -268,7 +269,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HmsError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(Exception, _defect)
+    app.add_exception_handler(Exception, defect)
 
 
 def responses(*kinds: Kind) -> dict[int | str, dict[str, Any]]:

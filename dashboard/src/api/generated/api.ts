@@ -3477,6 +3477,15 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
             readonly 429: {
                 headers: {
@@ -3535,6 +3544,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -3826,6 +3844,15 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
             readonly 429: {
                 headers: {
@@ -3875,6 +3902,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -4200,6 +4236,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -4560,6 +4605,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -4932,6 +4986,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -6696,6 +6759,15 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
             readonly 429: {
                 headers: {
@@ -6857,6 +6929,15 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description That is too much at a time. Try again after Retry-After seconds; the limits are HMS_RATE_... and HMS_WS_PER_CLIENT_MAX. */
             readonly 429: {
                 headers: {
@@ -6915,6 +6996,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -6987,6 +7077,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -7244,6 +7343,15 @@ export interface operations {
             };
             /** @description This service does not go by that name. Use its address, or add the name to HMS_ALLOWED_HOSTS. */
             readonly 421: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request makes no sense. A value has the wrong type or range, or its name is not known. */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

@@ -89,9 +89,7 @@ class Tracing:
         """Return the span of a request, which goes on with the trace of its client if that sent one."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in {b"traceparent", b"tracestate"}}
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"], "hms.request_id": request.request_id}
-        with self._tracer.start_as_current_span(
-            scope["method"], context=_PROPAGATOR.extract(headers), kind=SpanKind.SERVER, attributes=attributes
-        ) as span:
+        with self._span(scope["method"], context=_PROPAGATOR.extract(headers), kind=SpanKind.SERVER, attributes=attributes) as span:
             request.trace_id = f"{span.get_span_context().trace_id:032x}"
             yield span
 
@@ -117,7 +115,17 @@ class Tracing:
 
     def span(self, name: str, attributes: Attributes | None) -> AbstractContextManager[Any]:
         """See `Observer.span`."""
-        return self._tracer.start_as_current_span(name, attributes=attributes)
+        return self._span(name, attributes=attributes)
+
+    @contextmanager
+    def _span(self, name: str, **given: Any) -> Iterator[Span]:
+        """Return a span that says of an exception only what it was: what it says may hold secrets, and stands, without them, in the log."""
+        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False, **given) as span:
+            try:
+                yield span
+            except Exception as error:
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
 
     @staticmethod
     def place() -> SpanContext | None:
@@ -134,7 +142,7 @@ class Tracing:
         *others, newest = places
         began_ns = time.time_ns()
         links = [Link(place) for place in others[-_MOST_LINKS:]]
-        with self._tracer.start_as_current_span(name, context=_below(newest), links=links, attributes=attributes) as span:
+        with self._span(name, context=_below(newest), links=links, attributes=attributes) as span:
             yield
         for place in others:
             link = [Link(span.get_span_context())]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import InputError
-from hybrid_ml_scheduler.service.answers import BeforeQuery, each_once, json_response
+from hybrid_ml_scheduler.service.answers import BeforeQuery, json_response, strict_query
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
     NOT_FOUND,
@@ -43,7 +43,7 @@ from hybrid_ml_scheduler.service.security.tokens import SignedIn
 from hybrid_ml_scheduler.storage.access import AccessRepository, AuditRepository
 from hybrid_ml_scheduler.storage.schema import ApiKeyRow
 
-router = APIRouter(prefix="/api/v1", tags=["access"], dependencies=[Depends(each_once)])
+router = APIRouter(prefix="/api/v1", tags=["access"], dependencies=[Depends(strict_query)])
 COOKIE = "hms_session"
 AuditLimitQuery = Annotated[int, Query(ge=1, le=1_000, description="Most entries in the answer.")]
 _STORAGE = (STORAGE_BUSY, STORAGE_AWAY)

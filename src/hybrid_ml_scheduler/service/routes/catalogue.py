@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.errors import ModelError
 from hybrid_ml_scheduler.live.contract import SUGGESTED_POLICIES
-from hybrid_ml_scheduler.service.answers import BeforeQuery, LimitQuery, RunIdQuery, each_once, json_response
+from hybrid_ml_scheduler.service.answers import BeforeQuery, LimitQuery, RunIdQuery, json_response, strict_query
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
     REQUEST_TOO_LARGE,
@@ -31,7 +31,7 @@ _CHANGE = (UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, UNUSABLE_INPU
 ModelName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$", description="Name of a model of the store.")]
 VersionPath = Annotated[int, Path(ge=1, le=999_999, description="Its version.")]
 _STORAGE = (INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
-router = APIRouter(prefix="/api/v1", tags=["policies and models"], dependencies=[Depends(each_once)])
+router = APIRouter(prefix="/api/v1", tags=["policies and models"], dependencies=[Depends(strict_query)])
 
 
 @router.get("/policies", summary="Policies that can be named", response_model=PolicyList)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from hybrid_ml_scheduler.service.answers import json_response, raw_json, status_answer, status_json
+from hybrid_ml_scheduler.service.answers import json_response, raw_json, status_answer, status_json, strict_query
 from hybrid_ml_scheduler.service.problems import (
     ALREADY_RUNNING,
     INVALID_REQUEST,
@@ -24,7 +24,7 @@ from hybrid_ml_scheduler.service.schemas import Name, PolicyRequest, SpeedReques
 from hybrid_ml_scheduler.service.security.install import security_of
 from hybrid_ml_scheduler.service.security.uploads import checked_cluster, checked_workload
 
-router = APIRouter(tags=["run"])
+router = APIRouter(tags=["run"], dependencies=[Depends(strict_query)])
 _BODY = (UNREADABLE_REQUEST, REQUEST_TOO_LARGE, INVALID_REQUEST, UNUSABLE_INPUT)
 
 

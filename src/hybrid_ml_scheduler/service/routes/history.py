@@ -10,7 +10,7 @@ from starlette.responses import Response
 from hybrid_ml_scheduler.core.errors import InputError, StorageError
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.live.contract import RunState
-from hybrid_ml_scheduler.service.answers import BeforeQuery, RunIdQuery, SchedulerQuery, each_once, json_response, raw_json, to_json
+from hybrid_ml_scheduler.service.answers import BeforeQuery, RunIdQuery, SchedulerQuery, json_response, raw_json, strict_query, to_json
 from hybrid_ml_scheduler.service.exports import CONTENT, Format, rows
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
@@ -25,7 +25,7 @@ from hybrid_ml_scheduler.service.problems import (
 from hybrid_ml_scheduler.service.resources import Found
 from hybrid_ml_scheduler.service.schemas import PAGE_MAX, Comparative, Deleted, RowPage
 
-router = APIRouter(tags=["history"], dependencies=[Depends(each_once)])
+router = APIRouter(tags=["history"], dependencies=[Depends(strict_query)])
 FormatQuery = Annotated[
     Format, Query(alias="format", description="json: a page, newest rows first. ndjson, csv: all rows in their order, one per line.")
 ]

@@ -16,10 +16,10 @@ from hybrid_ml_scheduler.service.answers import (
     RunIdPath,
     SchedulerQuery,
     TaskIdPath,
-    each_once,
     explanation_answer,
     json_response,
     raw_json,
+    strict_query,
     to_json,
 )
 from hybrid_ml_scheduler.service.exports import CONTENT, Format, known_run, rows
@@ -54,7 +54,7 @@ from hybrid_ml_scheduler.storage.repositories import Run as StoredRun
 
 MOST_CURVES = 16
 """Schedulers whose distributions a report shows."""
-router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(each_once)])
+router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(strict_query)])
 _STORAGE = (INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 _OF_RUN = (UNKNOWN_RUN, *_STORAGE)
 PolicyQuery = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="The scheduler, as spelled in the run.")]

@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from hybrid_ml_scheduler.core.cluster import ClusterKind
 from hybrid_ml_scheduler.core.workload import WorkloadKind
-from hybrid_ml_scheduler.service.answers import RunIdPath, each_once, json_response
+from hybrid_ml_scheduler.service.answers import RunIdPath, json_response, strict_query
 from hybrid_ml_scheduler.service.exports import known_run
 from hybrid_ml_scheduler.service.problems import INVALID_REQUEST, STORAGE_AWAY, STORAGE_BUSY, UNKNOWN_RUN, UNUSABLE_INPUT, responses
 from hybrid_ml_scheduler.service.resources import Found
 from hybrid_ml_scheduler.service.schemas import LARGEST_ID, Divergence, ScheduleAnswer, Timeline, Trail, WorkloadList
 
-router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(each_once)])
+router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(strict_query)])
 _OF_RUN = (UNKNOWN_RUN, INVALID_REQUEST, STORAGE_BUSY, STORAGE_AWAY)
 LOOKED_AT = 50_000
 """Tasks that one request for a divergence looks at."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from hybrid_ml_scheduler.core.errors import UnknownNameError
 from hybrid_ml_scheduler.live.contract import RunState
 from hybrid_ml_scheduler.live.uploads import PREFIX
-from hybrid_ml_scheduler.service.answers import each_once, json_response
+from hybrid_ml_scheduler.service.answers import json_response, strict_query
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
     NOT_FOUND,
@@ -29,7 +29,7 @@ from hybrid_ml_scheduler.service.schemas import DeletedWorkload, Name, UploadedW
 from hybrid_ml_scheduler.service.security.install import security_of
 from hybrid_ml_scheduler.service.security.principal import principal_of
 
-router = APIRouter(prefix="/api/v1/workloads", tags=["policies and models"], dependencies=[Depends(each_once)])
+router = APIRouter(prefix="/api/v1/workloads", tags=["policies and models"], dependencies=[Depends(strict_query)])
 _BODY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
@@ -11,6 +13,7 @@ from starlette.types import Message, Receive
 from hybrid_ml_scheduler.service import problems
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SHOWN = 80
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -108,3 +111,25 @@ def check_depth(body: bytes, depth_max: int) -> None:
         depth += 1 if found[0] in b"[{" else -1
         if depth > depth_max:
             raise BodyError(problems.UNREADABLE_REQUEST, f"the body is nested more than {depth_max} levels deep; expected less (HMS_JSON_DEPTH_MAX)")
+
+
+def check_names(body: bytes) -> None:
+    """Refuse JSON in which an object has the same name twice: readers differ in which one they take, and only one can be meant.
+
+    Raises
+    ------
+    BodyError
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BodyError(problems.UNREADABLE_REQUEST, f"the name {twice[:_SHOWN]!a} stands twice in one object; expected it once")
+        return found
+
+    try:
+        json.loads(body, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        return  # no JSON: whoever expects some says so

@@ -16,7 +16,7 @@ from hybrid_ml_scheduler.service import problems
 from hybrid_ml_scheduler.service.security import bodies, headers
 from hybrid_ml_scheduler.service.security.access import Access
 from hybrid_ml_scheduler.service.security.audit import NOTE_KEY, AuditLog
-from hybrid_ml_scheduler.service.security.hosts import Hosts, network_of
+from hybrid_ml_scheduler.service.security.hosts import Hosts, network_of, plain_address
 from hybrid_ml_scheduler.service.security.keys import PREFIX as KEY_PREFIX
 from hybrid_ml_scheduler.service.security.limits import Limiter
 from hybrid_ml_scheduler.service.security.principal import ANYONE, NOBODY, STATE_KEY, Principal
@@ -156,7 +156,10 @@ class Guard:
                         raise RefusalError(problems.UNREADABLE_REQUEST, f"the header {name.decode()} stands more than once; expected it once")
                     value = found[name] + b"," + value  # noqa: PLW2901 - as HTTP says about lists
                 found[name] = value
-        peer = scope["client"][0] if scope.get("client") else "unknown"
+        peer = "unknown"
+        if scope.get("client"):
+            peer = plain_address(scope["client"][0])
+            scope["client"] = (peer, scope["client"][1])
         if self.settings.trusted_proxies:
             forwarded_for, proto = found.get(b"x-forwarded-for"), found.get(b"x-forwarded-proto")
             scope["scheme"] = self.hosts.scheme(scope["scheme"], peer, None if proto is None else proto.decode("latin-1"))
@@ -256,6 +259,7 @@ class Guard:
             return bodies.limited(receive, limit, self.settings.upload_timeout_s)
         body = await bodies.read_body(receive, limit, self.settings.body_timeout_s)
         bodies.check_depth(body, self.settings.json_depth_max)
+        bodies.check_names(body)
         return bodies.replay(body, receive)
 
     # WebSocket.

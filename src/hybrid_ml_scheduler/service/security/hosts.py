@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 
 from hybrid_ml_scheduler.service.guarding_settings import SecuritySettings, host_names, networks, parts
 
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?")
+"""A name and perhaps a port: what else might stand there is none, however it begins."""
+_MAPPED = "::ffff:"
 _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 
@@ -36,8 +40,8 @@ class Hosts:
         host = host.lower()
         if host in self._names:
             return True
-        name = _without_port(host)
-        return name in self._names or (self._any_address and _is_address(name))
+        found = _HOST.fullmatch(host)
+        return found is not None and (found["name"] in self._names or (self._any_address and _is_address(found["name"])))
 
     def allows_origin(self, origin: str, host: str, scheme: str) -> bool:
         """Whether a page of this origin may change something: our own, or one that is configured."""
@@ -81,13 +85,24 @@ class Hosts:
         return "https" if secure else "http"
 
 
+def plain_address(address: str) -> str:
+    """Return an address as everybody writes it: who listens on ``::`` sees that of an IPv4 client as ``::ffff:192.0.2.1``."""
+    if not address.lower().startswith(_MAPPED):
+        return address
+    try:
+        mapped = ipaddress.IPv6Address(address).ipv4_mapped
+    except ValueError:
+        return address
+    return address if mapped is None else str(mapped)
+
+
 def network_of(address: str, hosts_bits: int = 64) -> str:
     """Return what counts as one client: an address, or the network of an IPv6 address, of which everybody has plenty."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+    if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, 128 - hosts_bits), strict=False))
     return str(found)
 
@@ -95,7 +110,7 @@ def network_of(address: str, hosts_bits: int = 64) -> str:
 def _bare_address(text: str) -> str | None:
     for candidate in (text, text.removeprefix("[").partition("]")[0], text.rpartition(":")[0]):
         try:
-            return str(ipaddress.ip_address(candidate))
+            return plain_address(str(ipaddress.ip_address(candidate)))
         except ValueError:
             continue
     return None

@@ -9,12 +9,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 
+from hybrid_ml_scheduler.service import problems
 from hybrid_ml_scheduler.service.guarding_settings import parts
 from hybrid_ml_scheduler.service.security.access import Access
 from hybrid_ml_scheduler.service.security.audit import AuditLog
 from hybrid_ml_scheduler.service.security.guard import Guard
+from hybrid_ml_scheduler.service.security.headers import secure
 from hybrid_ml_scheduler.service.security.limits import Limiter
 from hybrid_ml_scheduler.service.security.tokens import Sessions
 from hybrid_ml_scheduler.service.security.uploads import Uploads
@@ -83,6 +86,7 @@ def guard(app: FastAPI, settings: ServiceSettings, *, insecure: bool = False) ->
     access = Access(settings, settings.host, settings.folder, insecure=insecure)
     found = Security(access, Sessions(access), Limiter(settings), AuditLog(settings.folder), Uploads(settings.folder, settings))
     app.state.security = found
+    app.add_exception_handler(Exception, _defect)
     app.add_middleware(Guard, settings=settings, access=access, sessions=found.sessions, limiter=found.limiter, audit=found.audit)
     origins = parts(settings.cors_origins)
     if origins:
@@ -94,6 +98,13 @@ def guard(app: FastAPI, settings: ServiceSettings, *, insecure: bool = False) ->
             expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After"],
         )
     return found
+
+
+def _defect(request: Request, error: Exception) -> Response:
+    # Sent from outside of all middleware, the guard included, which tells browsers what answers may not be used for.
+    response = problems.defect(request, error)
+    response.raw_headers = secure(response.raw_headers, https=request.url.scheme == "https", private=True)
+    return response
 
 
 def security_of(connection: HTTPConnection) -> Security:

@@ -189,6 +189,7 @@ class Needs:
 
     def of(self, method: str, path: str) -> Need | None:
         """Return what a request needs; None if nothing answers it: whoever asks gets 404 or 405."""
+        method = "GET" if method == "HEAD" else method
         found = self._exact.get((method, path))
         if found is not None:
             return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import jwt
+from jwt.types import Options
 
 from hybrid_ml_scheduler.core.errors import CredentialError, StorageUnavailableError
 from hybrid_ml_scheduler.service.security.access import Access
@@ -28,7 +29,8 @@ AUDIENCE = "hybrid-ml-scheduler"
 LONGEST_TOKEN = 2_000
 
 _CLAIMS = ["exp", "iat", "sub", "sid", "iss", "aud"]
-_LEEWAY_S = 0
+_AHEAD_S = 60.0
+"""So far may the clock of another machine be ahead."""
 _TWICE_S = 10.0
 """Two pages of one browser may renew at the same moment; later than that a cookie that was replaced is a copy."""
 _SEPARATOR = "."
@@ -85,14 +87,15 @@ class Sessions:
             key = self.access.verifying_key(str(jwt.get_unverified_header(token).get("kid", "")))
             if key is None:
                 raise CredentialError("this token was signed with a key that is not known here; expected one that signing in gave")
-            # The algorithm is ours, whatever the token says about itself.
-            claims = jwt.decode(
-                token, key.secret, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, leeway=_LEEWAY_S, options={"require": _CLAIMS}
-            )
+            # The algorithm is ours, whatever the token says about itself. When it was made is looked at below.
+            options: Options = {"require": _CLAIMS, "verify_iat": False}
+            claims = jwt.decode(token, key.secret, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options=options)
         except jwt.ExpiredSignatureError:
             raise CredentialError("this token has expired; expected a renewed one") from None
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise CredentialError("this token cannot be used; expected one that signing in gave") from None
+        if float(claims["iat"]) > time.time() + _AHEAD_S:
+            raise CredentialError("this token is from the future; expected one that signing in gave")
         found = self.access.subject(str(claims["sub"]), str(claims["sid"]))
         ends_s = float(claims["exp"])
         return replace(found, session=str(claims["sid"]), expires_s=ends_s if found.expires_s is None else min(ends_s, found.expires_s))
@@ -178,14 +181,12 @@ class Sessions:
             if same(secret, row.refresh_sha256):
                 row.former_sha256, row.refresh_sha256 = row.refresh_sha256, digest(str(next_secret))
                 row.renewed_at, row.expires_at = now, now + timedelta(days=self.access.settings.session_ttl_days)
-            elif row.former_sha256 is not None and same(secret, row.former_sha256):
-                if (now - row.renewed_at).total_seconds() <= _TWICE_S:
-                    next_secret = None
-                else:
-                    reused = True
-                    await repository.end_session(row)
+            elif row.former_sha256 is not None and same(secret, row.former_sha256) and (now - row.renewed_at).total_seconds() <= _TWICE_S:
+                next_secret = None
             else:
-                raise CredentialError("this sign-in is not known here; expected a new one")
+                # However old it is: whoever copied a cookie and renewed it twice would otherwise stay, and its owner only be sent away.
+                reused = True
+                await repository.end_session(row)
             subject = row.subject
         if reused:
             await self.access.refresh(force=True)

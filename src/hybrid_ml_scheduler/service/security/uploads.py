@@ -23,7 +23,9 @@ from hybrid_ml_scheduler.service.security.read_upload import REFUSED
 _CHILD = "hybrid_ml_scheduler.service.security.read_upload"
 # Nothing else of ours: the environment may hold secrets.
 _CHILD_SEES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
-_AT_ONCE = 1
+_READ_AT_ONCE = 1
+_TAKEN_AT_ONCE = 8
+"""Uploads that arrive at a time: some, so that a slow client holds nobody up, but not so many that they fill the disk."""
 _MOST_SAID_BYTES = 100_000
 
 
@@ -66,7 +68,7 @@ class Uploads:
         self.data_folder = folder
         self.folder = folder / FOLDER
         self.settings = settings
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._taking, self._reading = asyncio.Semaphore(_TAKEN_AT_ONCE), asyncio.Semaphore(_READ_AT_ONCE)
 
     async def add(self, name: str, by: str, pieces: AsyncIterator[bytes]) -> Upload:
         """Take an upload, if it is a workload.
@@ -85,11 +87,8 @@ class Uploads:
             If it is none, takes too long or too much memory to read, or there are too many already.
         """
         await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
-        async with self._turn:
-            if len(await asyncio.to_thread(self._digests)) >= self.settings.uploads_max:
-                raise InputError(
-                    f"there are {self.settings.uploads_max} uploaded workloads already; expected one to be deleted first (HMS_UPLOADS_MAX)"
-                )
+        async with self._taking:
+            await self._refuse_more()
             handle, temporary = tempfile.mkstemp(prefix=".upload-", dir=self.folder)
             try:
                 digest, size = hashlib.sha256(), 0
@@ -98,14 +97,21 @@ class Uploads:
                         await asyncio.to_thread(file.write, piece)
                         digest.update(piece)
                         size += len(piece)
-                found = await self._read(temporary)
-                upload = Upload(
-                    PREFIX + digest.hexdigest(), name, found["kind"], found["format"], found["tasks"], size, datetime.now(UTC).isoformat(), by
-                )
-                await asyncio.to_thread(self._keep, temporary, digest.hexdigest(), upload)
+                async with self._reading:
+                    await self._refuse_more()  # others may have come first
+                    found = await self._read(temporary)
+                    upload = Upload(
+                        PREFIX + digest.hexdigest(), name, found["kind"], found["format"], found["tasks"], size, datetime.now(UTC).isoformat(), by
+                    )
+                    await asyncio.to_thread(self._keep, temporary, digest.hexdigest(), upload)
             finally:
                 Path(temporary).unlink(missing_ok=True)
         return upload
+
+    async def _refuse_more(self) -> None:
+        most = self.settings.uploads_max
+        if len(await asyncio.to_thread(self._digests)) >= most:
+            raise InputError(f"there are {most} uploaded workloads already; expected one to be deleted first (HMS_UPLOADS_MAX)")
 
     async def _read(self, path: str) -> dict[str, Any]:
         """Let another process read a file."""
