@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from hybrid_ml_scheduler.core.errors import AlreadyRunningError, InputError, Not
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.engine import simulate
 from hybrid_ml_scheduler.live.contract import RunRequest, RunState
+from hybrid_ml_scheduler.live.group import LaneGroup, Produced
+from hybrid_ml_scheduler.live.present import MOST_BEHIND_S
 from hybrid_ml_scheduler.policies import compile_policy
 from hybrid_ml_scheduler.workloads.clusters import workstation
 from hybrid_ml_scheduler.workloads.synthetic import generate
@@ -117,6 +120,26 @@ async def test_simulated_time_follows_real_time_at_a_speed(data_folder: Path) ->
         assert status.time_s <= 20.0 * (loop.time() - began) + 1.0
         await controller.set_speed(None)
         await until(controller, lambda status: status.time_s > 1_000.0)
+
+
+async def test_time_that_a_run_was_held_up_for_is_not_made_up(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speed, held_up_s = 100.0, 3.0
+    stalls: list[tuple[float, float]] = []
+    advance = LaneGroup.advance
+
+    def slow(group: LaneGroup, until_s: float) -> Produced:
+        found = advance(group, until_s)
+        if not stalls and group.time_s > 1.0:
+            time.sleep(held_up_s)  # as compiling does
+            stalls.append((time.monotonic(), group.time_s))
+        return found
+
+    monkeypatch.setattr(LaneGroup, "advance", slow)
+    async with open_controller(data_folder, step_interval_s=0.01, piece_tasks=4_096, step_tasks=4_096) as controller:
+        await controller.start(RunRequest(policies=("greedy",), seed=SEED, speed=speed))
+        status = await until(controller, lambda status: bool(stalls) and status.time_s > stalls[0][1])
+        ended_at, from_s = stalls[0]
+        assert status.time_s <= from_s + speed * (MOST_BEHIND_S + time.monotonic() - ended_at)
 
 
 async def test_stop_then_start_a_hundred_times_under_concurrent_callers(data_folder: Path) -> None:

@@ -176,12 +176,17 @@ async def test_before_there_is_a_run(service: Running) -> None:
     assert await service.get("/api/v1/runs") == {"runs": [], "next": None, "source": "database"}
 
 
-async def test_a_run_that_has_no_rows_yet_is_known(service: Running) -> None:
-    run_id = (await service.post("/api/start"))["run_id"]
-    assert (await service.get("/api/full_history", run_id=run_id))["rows"] == []
-    assert await service.get(f"/api/v1/runs/{run_id}/statistics") == []
-    assert (await service.get(f"/api/v1/runs/{run_id}"))["workload"] == "steady"
-    assert [run["id"] for run in (await service.get("/api/v1/runs"))["runs"]] == [run_id]
+async def test_a_run_that_has_no_rows_yet_is_known(anywhere: Running) -> None:
+    run_id = (await anywhere.post("/api/start"))["run_id"]
+    assert (await anywhere.get("/api/full_history", run_id=run_id))["rows"] == []
+    assert await anywhere.get("/api/history/comparative", run_id=run_id) == {"run_id": run_id, "schedulers": []}
+    assert await anywhere.get(f"/api/v1/runs/{run_id}/statistics") == []
+    assert (await anywhere.get(f"/api/v1/runs/{run_id}/differences"))["schedulers"] == []
+    for path in ("compare", "compare/paired"):
+        assert (await anywhere.get(f"/api/v1/{path}", first=run_id, second=run_id))["schedulers"] == []
+    assert (await anywhere.client.get(f"/api/v1/runs/{run_id}/report")).status_code == 200
+    assert (await anywhere.get(f"/api/v1/runs/{run_id}"))["workload"] == "steady"
+    assert [run["id"] for run in (await anywhere.get("/api/v1/runs"))["runs"]] == [run_id]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ from hybrid_ml_scheduler.storage.service import JournalSink
 
 LEARNING_EVERY_S = 1.0
 """How often it is worked out how good predictions are, in seconds."""
+MOST_BEHIND_S = 1.0
+"""How much of the real time that it was held up for a run with a speed makes up, in seconds: after its simulator was compiled, or the machine slept,
+it goes on from where it stood, rather than to hurry through minutes that nobody sees."""
+
 _LEDGER = "ledger."
 
 
@@ -209,8 +213,10 @@ class PresentRun:
         until_s = self.group.ahead_s(tasks)
         if self.speed is None:
             return until_s
-        began, from_s = self._anchor
-        return min(until_s, max(from_s + (time.monotonic() - began) * self.speed, self.catch_up_s))
+        now, (began, from_s) = time.monotonic(), self._anchor
+        if from_s + (now - began) * self.speed > self.time_s + MOST_BEHIND_S * self.speed:
+            began, from_s = self._anchor = (now - MOST_BEHIND_S, self.time_s)
+        return min(until_s, max(from_s + (now - began) * self.speed, self.catch_up_s))
 
     def step(self, until_s: float, report_every_s: float) -> tuple[Produced, RunBatch]:
         """Let the lanes go on; return what they did, and its rows."""

@@ -43,6 +43,7 @@ from hybrid_ml_scheduler.storage.takeover import take_over
 
 if TYPE_CHECKING:
     import polars as pl
+    from sqlalchemy.ext.asyncio import AsyncSession
 
     from hybrid_ml_scheduler.storage.schema import ModelRow
 
@@ -459,6 +460,16 @@ class SimulationDataService(TrainingSource):
         async with self.database.read() as session:
             return await RunRepository(session, self.database.dialect).get(run_id)
 
+    async def _known(self, session: AsyncSession, run_id: int) -> None:
+        """Make sure that there is such a run: the database has it with its first rows, until then its journal.
+
+        Raises
+        ------
+        UnknownRunError
+        """
+        if run_id not in self.journals.runs():
+            await RunRepository(session, self.database.dialect).get(run_id)
+
     async def highest_fence(self) -> int:
         """Return the largest leader's token that any run has seen; a new one must be larger."""
         async with self.database.read() as session:
@@ -503,7 +514,7 @@ class SimulationDataService(TrainingSource):
         async with self.database.read() as session:
             totals = await MetricsRepository(session, self.database.dialect).totals(run_id, scheduler)
             if not totals:
-                await RunRepository(session, self.database.dialect).get(run_id)
+                await self._known(session, run_id)
         return [SchedulerStatistics.of(name, found) for name, found in sorted(totals.items())]
 
     async def windows(self, run_id: int, scheduler: str, before: int | None = None, limit: int = 1_000) -> list[WindowStatistics]:
@@ -549,7 +560,7 @@ class SimulationDataService(TrainingSource):
         async with self.database.read() as session:
             totals = (await MetricsRepository(session, self.database.dialect).totals(run_id, scheduler)).get(scheduler)
             if totals is None:
-                await RunRepository(session, self.database.dialect).get(run_id)
+                await self._known(session, run_id)
                 return None
             placements = await AnalysisRepository(session, self.database.dialect).placements(run_id, scheduler)
         return Distribution(curve(totals.response_sketch), curve(totals.wait_sketch), placements)
@@ -565,7 +576,7 @@ class SimulationDataService(TrainingSource):
             found = await AnalysisRepository(session, self.database.dialect).paired(first, second, reference)
             if not found:
                 for run_id in (first, second):
-                    await RunRepository(session, self.database.dialect).get(run_id)
+                    await self._known(session, run_id)
         return found
 
     # Learning.

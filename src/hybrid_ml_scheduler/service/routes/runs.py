@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import HTMLResponse, Response
 
-from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError, UnknownRunError
+from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailableError
 from hybrid_ml_scheduler.core.streams import Stream
 from hybrid_ml_scheduler.service.answers import (
     BeforeQuery,
@@ -112,17 +112,13 @@ async def report(resources: Found, run_id: RunIdPath) -> Response:
         found = StoredRun.from_dict(await asyncio.to_thread(resources.storage.journals.description, run_id))
     else:
         found = await resources.storage.run(run_id)
-    statistics = paired = None
-    try:
-        statistics = await resources.storage.statistics(run_id)
-        paired = await resources.storage.paired(run_id, run_id, "oracle")
-    except UnknownRunError:
-        await known_run(resources, run_id)
+    statistics = await resources.storage.statistics(run_id)
+    paired = await resources.storage.paired(run_id, run_id, "oracle")
     spread = {}
-    for each in (statistics or [])[:MOST_CURVES]:
+    for each in statistics[:MOST_CURVES]:
         if (distribution := await resources.storage.distribution(run_id, each.scheduler)) is not None:
             spread[each.scheduler] = distribution
-    text = await asyncio.to_thread(run_report, found, statistics or [], paired or [], spread)
+    text = await asyncio.to_thread(run_report, found, statistics, paired, spread)
     # A file to keep: shown in place it would need a security policy of its own for its style.
     return HTMLResponse(text, headers={"Content-Disposition": f'attachment; filename="run-{run_id}.html"'})
 
@@ -197,11 +193,7 @@ async def statistics(resources: Found, run_id: RunIdPath, scheduler: SchedulerQu
     """Means, quantiles, wins and regret of each scheduler, or of one; as much work for a million tasks as for ten."""
 
     async def ask() -> bytes:
-        found = []
-        try:
-            found = await resources.storage.statistics(run_id, scheduler)
-        except UnknownRunError:
-            await known_run(resources, run_id)
+        found = await resources.storage.statistics(run_id, scheduler)
         if scheduler is not None and not found:
             raise NotFoundError(f"run {run_id} has no results of {scheduler!r}; expected a scheduler of the run, as spelled there")
         return to_json(found)
@@ -258,11 +250,7 @@ async def differences(resources: Found, run_id: RunIdPath, reference: PolicyQuer
     """Each scheduler against the reference on the newest tasks that both finished: mean differences with 95 % intervals, and tests."""
 
     async def ask() -> bytes:
-        found: Any = []
-        try:
-            found = await resources.storage.paired(run_id, run_id, reference)
-        except UnknownRunError:
-            await known_run(resources, run_id)
+        found: Any = await resources.storage.paired(run_id, run_id, reference)
         return to_json({"run_id": run_id, "reference": reference, "schedulers": found})
 
     return raw_json(await resources.answers.answer(f"differences {run_id} {reference}", ask))
@@ -278,11 +266,7 @@ async def distribution(resources: Found, run_id: RunIdPath, scheduler: PolicyQue
     """Distributions of response and waiting times, where tasks were placed by size and intensity, and who decided."""
 
     async def ask() -> bytes:
-        found = None
-        try:
-            found = await resources.storage.distribution(run_id, scheduler)
-        except UnknownRunError:
-            await known_run(resources, run_id)
+        found = await resources.storage.distribution(run_id, scheduler)
         if found is None:
             raise NotFoundError(f"run {run_id} has no results of {scheduler!r}; expected a scheduler of the run, as spelled there")
         return to_json({"run_id": run_id, "scheduler": scheduler, "response": found.response, "wait": found.wait, "placements": found.placements})
