@@ -265,6 +265,26 @@ async def test_what_was_done_to_a_run_after_its_checkpoint_in_the_database_is_do
     postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+async def test_what_the_database_has_not_taken_when_a_process_ends_comes_with_its_next_start(
+    postgres: PostgresServer, migrated: str, own_valkey: ValkeyServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = postgres.new_database(migrated)
+    async with processes(tmp_path, database_url=postgres.url(name), redis_url=own_valkey.url) as shared:
+        first = await shared.open("one", ENDLESS)
+        await until(lambda: first.status.tasks_processed > 50)
+        run_id = first.status.run_id
+        assert run_id is not None
+        async with no_state_reaches(postgres, name):
+            await first.controller.shutdown(0.5)
+            assert f"run {run_id}: not everything is in the database yet (it has not taken it within 0.5 s)" in caplog.text
+            await first.die()
+        again = await shared.open("one")
+        assert again.status.run_id == run_id
+        ended = await again.controller.stop()
+        await nothing_lost([again], run_id, ended.tasks_arrived)
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 async def progress_repeats(postgres: PostgresServer, database: str, run_id: int) -> int:
     """Rows of the journal that were left out because the database had them under another number."""
     other = await asyncpg.connect(host="127.0.0.1", port=postgres.port, user="hms", database=database)

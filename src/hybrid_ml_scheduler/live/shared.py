@@ -231,6 +231,7 @@ class SharedController(Controller):
                     async with asyncio.timeout(timeout_s):
                         await self._service.settle(run_id)
                 except (TimeoutError, StorageFencedError) as error:
-                    _LOG.warning("run %d: not everything is in the database yet (%s); it follows when this process is back", run_id, error)
+                    reason = str(error) or f"it has not taken it within {timeout_s:g} s"
+                    _LOG.warning("run %d: not everything is in the database yet (%s); it follows when this process is back", run_id, reason)
         await self._leadership.end()
         await self._remote.close()
