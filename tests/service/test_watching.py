@@ -13,6 +13,7 @@ from hybrid_ml_scheduler.service.observability import recent
 from hybrid_ml_scheduler.service.observability.metrics import MOST_POLICIES, OTHER, Metrics
 from hybrid_ml_scheduler.service.observability.recent import MOST_TIMES, RecentTimes, quantile
 from hybrid_ml_scheduler.service.operations import Operations
+from hybrid_ml_scheduler.service.security.scopes import RateClass
 from service_fixtures import Running, running, settings_in
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +76,10 @@ async def test_every_application_counts_for_itself(tmp_path: Path) -> None:
         first.resources.observability.metrics.rejected("control")
         await first.get("/api/status")
         assert one(await scraped(first), "hms_rate_limit_rejections_total", route_class="control") == 1
-        assert not [name for name in await scraped(second) if "control" in name or "/api/status" in name]
+        others = await scraped(second)
+        # There before the first refusal, which would else be no change that an alert could see.
+        assert {one(others, "hms_rate_limit_rejections_total", route_class=each.value) for each in RateClass} == {0}
+        assert not [name for name in others if "/api/status" in name]
 
 
 def test_policies_have_bounded_labels() -> None:

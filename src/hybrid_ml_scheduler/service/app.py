@@ -28,6 +28,7 @@ from hybrid_ml_scheduler.service.routes import (
 )
 from hybrid_ml_scheduler.service.security.describe import describe_security
 from hybrid_ml_scheduler.service.security.install import guard
+from hybrid_ml_scheduler.service.security.scopes import RateClass
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
 TITLE = "Hybrid ML Scheduler"
@@ -88,6 +89,7 @@ def create_app(settings: ServiceSettings, *, start: bool = True, make_engine: Ma
     guarded = guard(app, settings, insecure=insecure)
     # The last one: it stands around all others, and so counts what they refuse.
     observability = install(app, settings)
+    observability.metrics.may_reject(RateClass)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -194,7 +194,7 @@ def operations(observability: Observability, resources: Resources) -> dict[str, 
         "storage": storage_status(resources.storage),
         "cache": _cache(metrics),
         "rejections": sorted(
-            ({"route_class": labels["route_class"], "count": count} for labels, count in _labelled(metrics.rejections)),
+            ({"route_class": labels["route_class"], "count": count} for labels, count in _labelled(metrics.rejections) if count),
             key=lambda entry: str(entry["route_class"]),
         ),
         "live_stream": {**resources.connections.counts(), "dropped": dict(resources.connections.dropped)},

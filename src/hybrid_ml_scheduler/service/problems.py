@@ -82,9 +82,16 @@ class Kind:
 
 INVALID_REQUEST = Kind("invalid-request", 422, "The request makes no sense", "A value has the wrong type or range, or its name is not known.")
 UNREADABLE_REQUEST = Kind("unreadable-request", 400, "The request cannot be read", "The body is no JSON, or the request no HTTP.")
-REQUEST_TOO_LARGE = Kind("request-too-large", 413, "The body is too large", "Send less; the limit is HMS_BODY_MAX_KB.")
+REQUEST_TOO_LARGE = Kind(
+    "request-too-large", 413, "The body is too large", "Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads."
+)
 UNUSABLE_INPUT = Kind("unusable-input", 422, "This input cannot be used", "A name, a file or a number is not one that the program can work with.")
-TOO_SLOW = Kind("too-slow", 408, "The request took too long to arrive", "Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S.")
+TOO_SLOW = Kind(
+    "too-slow",
+    408,
+    "The request took too long to arrive",
+    "Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads.",
+)
 UNSUPPORTED_MEDIA = Kind("unsupported-media", 415, "The body has a form that is not taken", "Send it as it is, not compressed.")
 UNAUTHENTICATED = Kind(
     "unauthenticated", 401, "Who is asking?", "Send a key or a token: Authorization: Bearer ... (hms keys create, POST /api/v1/session)."

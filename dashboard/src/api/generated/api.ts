@@ -3620,7 +3620,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads. */
             readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3638,7 +3638,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            /** @description The body is too large. Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads. */
             readonly 413: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3734,7 +3734,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads. */
             readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3752,7 +3752,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            /** @description The body is too large. Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads. */
             readonly 413: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -4321,7 +4321,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads. */
             readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -4330,7 +4330,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            /** @description The body is too large. Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads. */
             readonly 413: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -4761,7 +4761,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads. */
             readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -4770,7 +4770,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            /** @description The body is too large. Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads. */
             readonly 413: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -5062,7 +5062,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads. */
             readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -5080,7 +5080,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            /** @description The body is too large. Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads. */
             readonly 413: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6828,7 +6828,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads. */
             readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6837,7 +6837,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            /** @description The body is too large. Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads. */
             readonly 413: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7156,7 +7156,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S and HMS_BODY_TIMEOUT_S. */
+            /** @description The request took too long to arrive. Send it faster; the limits are HMS_HEADER_TIMEOUT_S, HMS_BODY_TIMEOUT_S, and HMS_UPLOAD_TIMEOUT_S for uploads. */
             readonly 408: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7165,7 +7165,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is too large. Send less; the limit is HMS_BODY_MAX_KB. */
+            /** @description The body is too large. Send less; the limits are HMS_BODY_MAX_KB, and HMS_UPLOAD_MAX_MB for uploads. */
             readonly 413: {
                 headers: {
                     readonly [name: string]: unknown;

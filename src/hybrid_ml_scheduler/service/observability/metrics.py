@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
@@ -123,6 +123,11 @@ class Metrics:
         found[1].observe(time_s)
         self.responses.add((method, route), time_s)
         self.responses_by_bin[bin_of(time_s)] += 1
+
+    def may_reject(self, route_classes: Iterable[str]) -> None:
+        """Show that nothing has been refused yet: the first refusal must be seen as a change."""
+        for route_class in route_classes:
+            self.rejections.labels(route_class)
 
     def rejected(self, route_class: str) -> None:
         """Count a request that was refused because there were too many.
