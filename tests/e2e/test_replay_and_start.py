@@ -101,6 +101,9 @@ def test_a_start_suggests_policies_that_fit_the_workload(fresh: Service, open_pa
     fresh.until(lambda: fresh.get("/api/status")["run_id"] is not None)
     request = fresh.get("/api/status")["request"]
     assert (request["workload"], request["policies"]) == ("lublin", ["fcfs+easy"])
+    # What was started last is offered again.
+    page.get_by_role("button", name="New run…").click()
+    assert checked(dialog) == {"fcfs+easy"}
 
 
 def test_what_was_counted_before_a_page_was_opened_is_there(finished: tuple[Service, int, int], open_page: Any) -> None:
