@@ -1,4 +1,4 @@
-"""A cached answer is never older than its time to live, nor than a write of this process that made it wrong."""
+"""A cached answer is never older than its time to live, nor than a write of this process, or of the leader of a shared run, that made it wrong."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ STEPS = st.lists(
         st.tuples(st.just("ask while writing"), st.integers(0, 1)),
         st.tuples(st.just("ask while deleting"), st.integers(0, 1)),
         st.tuples(st.just("write"), st.integers(1, 3)),
+        st.tuples(st.just("write of the leader"), st.integers(1, 3)),
         st.tuples(st.just("forget"), st.just(0)),
         st.tuples(st.just("elsewhere"), st.just(0)),
         st.tuples(st.just("wait"), st.sampled_from([0.1, 0.9, 1.1, 2.0, 5.0])),
@@ -59,7 +60,8 @@ class World:
         self.clock = clock
         self.storage = SimulationDataService(configured)
         self.observability = Observability(configured)
-        self.answers = AnswerCache(self.storage, Sharing(configured), self.observability)
+        self.leader_rows: int | None = None
+        self.answers = AnswerCache(self.storage, Sharing(configured), self.observability, lambda: self.leader_rows)
         self.truth = 0
         # When each state of the world was replaced, and the state as of the newest write that this process knows of.
         self.replaced_s: dict[int, float] = {}
@@ -98,6 +100,9 @@ async def live_through(world: World, steps: list[tuple[str, float]]) -> None:
         elif what == "write":
             world.change(known=True)
             world.storage.drainer.drained_rows += int(value)
+        elif what == "write of the leader":
+            world.change(known=True)
+            world.leader_rows = (world.leader_rows or 0) + int(value)
         elif what == "forget":
             world.change(known=True)
             await world.answers.forget()
@@ -110,6 +115,7 @@ async def live_through(world: World, steps: list[tuple[str, float]]) -> None:
 
 
 @example([("ask", 0), ("elsewhere", 0), ("wait", 5.0), ("ask", 0)])
+@example([("ask", 0), ("write of the leader", 1), ("ask", 0)])
 @example([("ask while deleting", 0), ("ask", 0)])
 @given(STEPS)
 @settings(max_examples=200)

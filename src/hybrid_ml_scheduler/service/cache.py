@@ -17,8 +17,9 @@ GROUP = "tagged answers"
 class AnswerCache:
     """Answers that came out of the database, shared between processes where there is Redis.
 
-    How many rows this process has brought into the database is part of each key, so a new batch makes all older answers unreachable; what other
-    processes bring in is seen after ``HMS_CACHE_TTL_S``. Requests for the same answer at the same time are one question to the database.
+    How many rows this process has brought into the database is part of each key, and so is what the leader of a shared run says that it has, so a
+    new batch makes all older answers unreachable; what else others bring in is seen after ``HMS_CACHE_TTL_S``. Requests for the same answer at the
+    same time are one question to the database.
 
     Parameters
     ----------
@@ -26,11 +27,16 @@ class AnswerCache:
     sharing : Sharing
     observability : Observability
         Told what was there and what was not.
+    leader_rows : callable, optional
+        Rows that the leader has brought into the database, if that is another process.
     """
 
-    def __init__(self, storage: SimulationDataService, sharing: Sharing, observability: Observability) -> None:
+    def __init__(
+        self, storage: SimulationDataService, sharing: Sharing, observability: Observability, leader_rows: Callable[[], int | None] = lambda: None
+    ) -> None:
         self.storage = storage
         self.sharing = sharing
+        self._leader_rows = leader_rows
         self._observability = observability
         # Part of each key too: what is being asked for while everything is forgotten must not be found afterwards.
         self._forgotten = 0
@@ -46,7 +52,7 @@ class AnswerCache:
         ask : callable
             Gets the answer.
         """
-        name, key = key, f"{self._forgotten} {self.storage.drainer.drained_rows} {key}"
+        name, key = key, f"{self._forgotten} {self.storage.drainer.drained_rows} {self._leader_rows()} {key}"
         found = await self.sharing.get(GROUP, key)
         self._note(name, found is not None)
         if found is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hybrid_ml_scheduler.storage.drain import DrainState
@@ -19,3 +20,13 @@ def storage_status(storage: SimulationDataService) -> dict[str, Any]:
         # What a driver says about a lost connection names the server.
         "message": None if drainer.state is DrainState.AWAY else drainer.error,
     }
+
+
+def leader_facts(storage: SimulationDataService) -> dict[str, Any]:
+    """Return what the leader of a shared run tells the others."""
+    return {"storage": storage_status(storage), "drained_rows": storage.drainer.drained_rows}
+
+
+def leader_rows(facts: Mapping[str, Any] | None) -> int | None:
+    """Return how many rows the leader has brought into the database, out of what it told; None if that is this process, or nobody."""
+    return None if facts is None else facts.get("drained_rows")

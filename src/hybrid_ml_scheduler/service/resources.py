@@ -18,7 +18,7 @@ from hybrid_ml_scheduler.core.errors import StorageBusyError, StorageUnavailable
 from hybrid_ml_scheduler.live.contract import Controller, Feed, RunRequest, RunState, RunStatus
 from hybrid_ml_scheduler.service.cache import AnswerCache
 from hybrid_ml_scheduler.service.connections import ConnectionManager
-from hybrid_ml_scheduler.service.facts import storage_status
+from hybrid_ml_scheduler.service.facts import leader_facts, leader_rows
 from hybrid_ml_scheduler.service.observability.watching import Observability
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 from hybrid_ml_scheduler.storage.cache import Sharing
@@ -136,7 +136,7 @@ def shared_engine(storage: SimulationDataService, settings: ServiceSettings, sha
     """Build this process's part in a run that several share."""
     from hybrid_ml_scheduler.live.shared import SharedController
 
-    return SharedController(storage, settings, sharing, initial=initial, facts=lambda: {"storage": storage_status(storage)})
+    return SharedController(storage, settings, sharing, initial=initial, facts=lambda: leader_facts(storage))
 
 
 @asynccontextmanager
@@ -181,7 +181,7 @@ async def open_resources(
             controller=controller,
             feed=feed,
             connections=ConnectionManager(settings, process_id),
-            answers=AnswerCache(storage, sharing, observability),
+            answers=AnswerCache(storage, sharing, observability, lambda: leader_rows(None if shared is None else shared.leader_facts)),
             observability=observability,
             process_id=process_id,
             leader_facts=lambda: None if shared is None else shared.leader_facts,
