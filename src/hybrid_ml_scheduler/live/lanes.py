@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hybrid_ml_scheduler.core.cluster import Cluster, ClusterKind
 from hybrid_ml_scheduler.core.decision import FIRST_FALLBACK, CompiledPolicy, DecidedBy, TaskStatus
 from hybrid_ml_scheduler.core.errors import EngineError, IncompatiblePolicyError, ModelError, RunRequestError
-from hybrid_ml_scheduler.core.streams import Columns, ResultStatus, gpus_text
+from hybrid_ml_scheduler.core.streams import Columns, ResultStatus, features_text, gpus_text
 from hybrid_ml_scheduler.core.workload import MILLI, FloatArray, IntArray, Workload, WorkloadKind
 from hybrid_ml_scheduler.engine.continued import ContinuedRun
 from hybrid_ml_scheduler.engine.learned_divisible import LearnedRun
@@ -37,6 +37,8 @@ MOST_WAITING_SHOWN = 100
 """Waiting tasks of a lane that are shown."""
 MOST_DEVICES = 64
 """Devices that are shown one by one; those of larger clusters are shown as one per kind."""
+FEW_ROWS = 32
+"""Up to so many rows Python spells features faster than Polars."""
 LEARNED = ("hybrid_ml", "rl_agent")
 NO_MODEL = ""
 """What stands for the name of a model where a learned policy has none."""
@@ -121,12 +123,14 @@ def choose(
 
 
 def spelled_features(rows: FloatArray) -> list[str]:
-    """Spell feature values as `core.streams.features_text` does, in a third of the time and without keeping other threads waiting.
+    """Spell feature values as `core.streams.features_text` does; many in a third of the time and without keeping other threads waiting.
 
     Parameters
     ----------
     rows : ndarray of float64, shape (n, n_features)
     """
+    if len(rows) <= FEW_ROWS:
+        return features_text(rows)
     import polars as pl
 
     table = pl.DataFrame(np.ascontiguousarray(rows))
