@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from hybrid_ml_scheduler.live.lanes import FEW_ROWS, spelled_features
 from hybrid_ml_scheduler.storage.chunk import features_array
 
-
 SHAPES = st.tuples(st.sampled_from([1, 5, FEW_ROWS, FEW_ROWS + 1, 60]), st.integers(1, 17))
 
 
