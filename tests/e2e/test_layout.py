@@ -57,6 +57,8 @@ def moving(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         path = f"/api/v1/runs/{run_id}/windows"
         service.until(lambda: all(len(service.get(path, scheduler=name)["windows"]) > 2 for name in RULES["policies"]))
         service.post("/api/speed", {"speed": 50})
+        # Charts of operations have a line from the second stretch on.
+        service.until(lambda: len(service.get("/api/v1/operations")["over_time"]) > 1)
         yield service
     finally:
         service.close()

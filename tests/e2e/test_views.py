@@ -148,8 +148,13 @@ def test_learning_shows_models_and_promotes_them(finished: tuple[Service, int, i
     store = service.get("/api/v1/models/store")["models"]
     shown = table(page, "Model store")
     assert {name: row["Use"] == "in use" for name, row in shown.items()} == {f"{row['name']}@{row['version']}": row["in_use"] for row in store}
-    trained = table(page, "Models that retraining made")
-    assert {key for key in trained if key.isdigit()} == {str(row["id"]) for row in service.get("/api/v1/models")["models"]}
+
+    def has_what_was_trained() -> bool:
+        trained = table(page, "Models that retraining made")
+        return {key for key in trained if key.isdigit()} == {str(row["id"]) for row in service.get("/api/v1/models")["models"]}
+
+    # A training that the end of the run had left under way is there with the next answer.
+    service.until(has_what_was_trained)
     other = next(row for row in store if row["name"] == "hybrid_ml-divisible" and not row["in_use"])
     page.get_by_role("row", name=f"hybrid_ml-divisible@{other['version']}", exact=False).get_by_role("button", name="Promote").click()
     page.wait_for_selector("text=for runs that begin from now on")
