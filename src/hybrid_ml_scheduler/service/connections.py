@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from fastapi import WebSocket, WebSocketDisconnect
 
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.live.contract import MESSAGE_VERSION, TOPICS, Feed, Message
 from hybrid_ml_scheduler.service.settings import ServiceSettings
 
@@ -316,9 +317,7 @@ class ConnectionManager:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*map(end_task, tasks), return_exceptions=True)
         errors = [found for task in done if (found := task.exception()) is not None]
         if any(isinstance(found, WebSocketDisconnect) for found in errors):
             # What else was on its way to the client fails after that, in other words.

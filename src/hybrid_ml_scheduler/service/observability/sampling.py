@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from hybrid_ml_scheduler.core.tasks import end_task
 from hybrid_ml_scheduler.service.observability.history import ServiceHistory, Totals
 from hybrid_ml_scheduler.service.observability.metrics import Metrics
 
@@ -43,9 +44,7 @@ class Sampler:
 
     async def stop(self) -> None:
         """End."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(end_task, self._tasks), return_exceptions=True)
 
     def totals(self) -> Totals:
         """Return what has been counted since the process began."""
