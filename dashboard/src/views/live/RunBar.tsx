@@ -1,10 +1,11 @@
-import { useCallback, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { call, useRead } from "../../api/client";
 import { Button } from "../../components/controls";
 import { attempt } from "../../components/notices";
 import { tickText, whole } from "../../lib/format";
 import { isActive, useLive, usePolicies } from "../../store/live";
 import { kindOf } from "./kinds";
+import { oneAtATime } from "./latest";
 import { SpeedSlider } from "./SpeedSlider";
 import { StartDialog } from "./StartDialog";
 
@@ -60,7 +61,7 @@ export function RunBar(): ReactNode {
     await attempt(() => call("post", path));
     setBusy(false);
   };
-  const setSpeed = useCallback((next: number | null) => void attempt(() => call("post", "/api/speed", { body: { speed: next ?? "max" } })), []);
+  const [setSpeed] = useState(() => oneAtATime((next: number | null) => attempt(() => call("post", "/api/speed", { body: { speed: next ?? "max" } }))));
   return (
     <div className="view-head">
       <h1>Live</h1>
