@@ -38,6 +38,18 @@ async def test_too_many_requests_get_429_and_are_told_when_to_come_back(tmp_path
         # Where a key comes from does not matter.
         assert guarded.security.limiter.rejected[RateClass.READ] == 3
         assert guarded.app.state.observability.metrics.registry.get_sample_value("hms_rate_limit_rejections_total", {"route_class": "read"}) == 3
+        # Who is refused is counted for what was asked for.
+        await guarded.ask("GET", "/api/v1/runs/5")
+        await guarded.ask("POST", "/api/start", guarded.keys["read"])
+        await guarded.ask("POST", "/api/start", headers={"origin": "https://evil.example"})
+        counted = guarded.app.state.observability.metrics.registry.get_sample_value
+        for method, route, status, count in (
+            ("GET", "/api/status", "429", 2),
+            ("GET", "/api/v1/runs", "429", 1),
+            ("GET", "/api/v1/runs/{run_id}", "401", 1),
+            ("POST", "/api/start", "403", 2),
+        ):
+            assert counted("hms_http_requests_total", {"method": method, "route": route, "status": status}) == count, route
 
 
 async def test_a_window_slides(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from hybrid_ml_scheduler.service.security.passwords import hash_password
 from hybrid_ml_scheduler.service.security.tokens import AUDIENCE, ISSUER
 from hybrid_ml_scheduler.storage.access import AccessRepository
 from security_fixtures import Guarded, routes, with_keys
-from service_fixtures import problem
+from service_fixtures import Running, problem
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of users of these tests
@@ -233,6 +233,11 @@ async def test_cookies_that_are_none(guarded: Guarded, cookie: str) -> None:
     for method, path in (("POST", "/api/v1/session/refresh"), ("DELETE", "/api/v1/session")):
         answer = await guarded.client.request(method, path, headers={"cookie": f"{COOKIE}={cookie}"})
         assert answer.status_code == (401 if method == "POST" else 200), answer.text
+
+
+async def test_where_nobody_has_signed_in_there_is_nothing_to_renew(service: Running) -> None:
+    answer = await service.client.post("/api/v1/session/refresh", headers={"cookie": f"{COOKIE}=0123456789abcdef.x"})
+    problem(answer, 401, "unauthenticated")
 
 
 async def test_tokens_outlive_one_change_of_signing_key_and_end_with_a_rotation(guarded: Guarded) -> None:

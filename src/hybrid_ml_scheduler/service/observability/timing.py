@@ -22,13 +22,17 @@ SCOPE_KEY = "hms.request"
 """Where the request's context stands in the scope, for those outside of this middleware."""
 
 
+ROUTE_KEY = "hms.route"
+"""Where whoever refuses a request says for which route it was."""
+
+
 def route_of(scope: Scope) -> str:
     """Return the template of the route that a request was for; one word for all paths that are none."""
     route = scope.get("route")
     if route is not None:
         return str(route.path)
     if "endpoint" not in scope:
-        return OTHER
+        return str(scope.get(ROUTE_KEY, OTHER))
     mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
     if mounted:
         return f"{mounted}/*"

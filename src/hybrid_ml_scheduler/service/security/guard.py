@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybrid_ml_scheduler.core.errors import CredentialError
 from hybrid_ml_scheduler.service import problems
+from hybrid_ml_scheduler.service.observability.timing import ROUTE_KEY
 from hybrid_ml_scheduler.service.security import bodies, headers
 from hybrid_ml_scheduler.service.security.access import Access
 from hybrid_ml_scheduler.service.security.audit import NOTE_KEY, AuditLog
@@ -105,10 +106,10 @@ class Guard:
 
         try:
             found = self._place(scope)
-            method, path = scope["method"], self._path(scope)
+            method = scope["method"]
+            need = self._need(method, self._path(scope), scope)
             if method not in READ_METHODS:
                 self._check_origin(scope, found)
-            need = self._need(method, path, scope)
             private = need is not None and need.scope is not None
             principal = await self._admit(scope, need, found)
             scope[STATE_KEY] = principal
@@ -187,7 +188,12 @@ class Guard:
     def _need(self, method: str, path: str, scope: Scope) -> Need | None:
         if self._needs is None:
             self._needs = Needs(scope["app"].routes)
-        return self._needs.of(method, path)
+        found = self._needs.of(method, path)
+        if found is None:
+            return None
+        # Who is refused here never gets to the route, and is counted for it all the same.
+        scope[ROUTE_KEY], need = found
+        return need
 
     async def _admit(self, scope: Scope, need: Need | None, found: dict[bytes, bytes]) -> Principal:
         """Return who makes a request, if they may."""

@@ -179,21 +179,21 @@ class Needs:
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self._exact: dict[tuple[str, str], Need] = {}
-        self._patterns: dict[str, list[tuple[re.Pattern[str], Need]]] = {}
+        self._exact: dict[tuple[str, str], tuple[str, Need]] = {}
+        self._patterns: dict[str, list[tuple[re.Pattern[str], tuple[str, Need]]]] = {}
         for method, path, pattern in routes_of(routes):
-            need = need_of(method, path)
+            found = path, need_of(method, path)
             if "{" not in path and not pattern.pattern.endswith("(/|$)"):
-                self._exact.setdefault((method, path), need)
-            self._patterns.setdefault(method, []).append((pattern, need))
+                self._exact.setdefault((method, path), found)
+            self._patterns.setdefault(method, []).append((pattern, found))
 
-    def of(self, method: str, path: str) -> Need | None:
-        """Return what a request needs; None if nothing answers it: whoever asks gets 404 or 405."""
+    def of(self, method: str, path: str) -> tuple[str, Need] | None:
+        """Return the route that answers a request, and what it needs; None if nothing answers it: whoever asks gets 404 or 405."""
         method = "GET" if method == "HEAD" else method
         found = self._exact.get((method, path))
         if found is not None:
             return found
-        return next((need for pattern, need in self._patterns.get(method, ()) if pattern.match(path)), None)
+        return next((found for pattern, found in self._patterns.get(method, ()) if pattern.match(path)), None)
 
 
 def need_of(method: str, path: str) -> Need:

@@ -7,6 +7,7 @@ replaces it, and one that is used again after that ends the sign-in: somebody ha
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ import jwt
 from jwt.types import Options
 
 from hybrid_ml_scheduler.core.errors import CredentialError, StorageUnavailableError
-from hybrid_ml_scheduler.service.security.access import Access
+from hybrid_ml_scheduler.service.security.access import Access, SigningKey
 from hybrid_ml_scheduler.service.security.keys import digest, same
 from hybrid_ml_scheduler.service.security.passwords import PasswordChecker
 from hybrid_ml_scheduler.service.security.principal import Principal
@@ -100,14 +101,22 @@ class Sessions:
         ends_s = float(claims["exp"])
         return replace(found, session=str(claims["sid"]), expires_s=ends_s if found.expires_s is None else min(ends_s, found.expires_s))
 
-    async def _token(self, principal: Principal, session_id: str) -> str:
+    async def _signing_key(self) -> SigningKey:
+        key = await self._known_key()
+        if key is None:
+            raise StorageUnavailableError("there is no key to sign tokens with; expected the database to answer")
+        return key
+
+    async def _known_key(self) -> SigningKey | None:
         key = self.access.signing_key()
         if key is None:
             for _ in range(2):  # the first look makes one, the second takes it over
                 await self.access.refresh(force=True)
             key = self.access.signing_key()
-        if key is None:
-            raise StorageUnavailableError("there is no key to sign tokens with; expected the database to answer")
+        return key
+
+    async def _token(self, principal: Principal, session_id: str) -> str:
+        key = await self._signing_key()
         now_s = int(time.time())
         claims = {
             "iss": ISSUER,
@@ -143,7 +152,8 @@ class Sessions:
         """
         database = self.access.database
         now = datetime.now(UTC)
-        session_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        session_id = secrets.token_hex(8)
+        secret = _new_secret(session_id, await self._signing_key())
         ttl = timedelta(days=self.access.settings.session_ttl_days)
         row = SessionRow(
             id=session_id,
@@ -171,7 +181,10 @@ class Sessions:
         database = self.access.database
         session_id, secret = _split(cookie)
         reused = False
-        next_secret: str | None = secrets.token_urlsafe(32)
+        key = await self._known_key()
+        if key is None:
+            raise CredentialError("this sign-in is not known here, where nobody has ever signed in; expected a new one")
+        next_secret: str | None = _new_secret(session_id, key)
         async with database.write() as session:
             repository = AccessRepository(session, database.dialect)
             row = await repository.session_for_change(session_id)
@@ -183,10 +196,12 @@ class Sessions:
                 row.renewed_at, row.expires_at = now, now + timedelta(days=self.access.settings.session_ttl_days)
             elif row.former_sha256 is not None and same(secret, row.former_sha256) and (now - row.renewed_at).total_seconds() <= _TWICE_S:
                 next_secret = None
-            else:
+            elif self._was_ours(session_id, secret):
                 # However old it is: whoever copied a cookie and renewed it twice would otherwise stay, and its owner only be sent away.
                 reused = True
                 await repository.end_session(row)
+            else:
+                raise CredentialError("this sign-in is not known here; expected a new one")
             subject = row.subject
         if reused:
             await self.access.refresh(force=True)
@@ -215,10 +230,27 @@ class Sessions:
         await self.access.refresh(force=True)
         return True
 
+    def _was_ours(self, session_id: str, secret: str) -> bool:
+        """Whether a secret was ever one of this sign-in: nobody who only knows the identifier shall be able to end it."""
+        random, _, rest = secret.partition(_SEPARATOR)
+        key_id, _, tag = rest.partition(_SEPARATOR)
+        key = self.access.verifying_key(key_id)
+        return key is not None and hmac.compare_digest(_tag(session_id, random, key).encode(), tag.encode())
+
     async def _signed_in(self, principal: Principal, session_id: str, cookie: str | None) -> SignedIn:
         token = await self._token(principal, session_id)
         settings = self.access.settings
         return SignedIn(principal, token, max(1, int(settings.token_ttl_s)), cookie, settings.session_ttl_days * 86_400)
+
+
+def _new_secret(session_id: str, key: SigningKey) -> str:
+    random = secrets.token_urlsafe(32)
+    return _SEPARATOR.join((random, key.id, _tag(session_id, random, key)))
+
+
+def _tag(session_id: str, random: str, key: SigningKey) -> str:
+    """Return what shows that a secret was made here. It begins as no token does, so that neither can be taken for the other."""
+    return hmac.new(key.secret, f"refresh:{session_id}:{random}".encode(), "sha256").hexdigest()
 
 
 def _split(cookie: str) -> tuple[str, str]:
