@@ -12,6 +12,8 @@ export default defineConfig({
   build: {
     target: "es2022",
     modulePreload: { polyfill: false },
+    // A style sheet of a view that could not be read would not be asked for again.
+    cssCodeSplit: false,
     // Nothing is put into the page itself: its security policy allows no inline code or styles.
     assetsInlineLimit: 0,
     reportCompressedSize: false,

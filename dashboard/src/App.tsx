@@ -4,12 +4,15 @@ import { Button } from "./components/controls";
 import { Notices } from "./components/notices";
 import { StateBlock } from "./components/StateBlock";
 import { clock, format, speedText, UNKNOWN, whole } from "./lib/format";
+import { LoadError, patiently } from "./lib/patiently";
 import { routeHash, useRoute, VIEWS, type View } from "./lib/router";
 import { setTheme, useTheme, type Theme } from "./lib/theme";
-import { connection, useLive } from "./store/live";
+import { connection, present, useLive } from "./store/live";
 import type { RunState } from "./store/messages";
 
-const SignIn = lazy(async () => ({ default: (await import("./views/parts/SignIn")).SignIn }));
+const away = (): boolean => present().link !== "open";
+
+const SignIn = lazy(async () => ({ default: (await patiently(() => import("./views/parts/SignIn"), away)).SignIn }));
 
 const NAMES: Readonly<Record<View, string>> = {
   live: "Live",
@@ -30,12 +33,12 @@ const SHAPES: Readonly<Record<View, string>> = {
 };
 
 const PAGES: Readonly<Record<View, ComponentType>> = {
-  live: lazy(() => import("./views/Live")),
-  cluster: lazy(() => import("./views/Cluster")),
-  scheduler: lazy(() => import("./views/Scheduler")),
-  learning: lazy(() => import("./views/Learning")),
-  history: lazy(() => import("./views/History")),
-  operations: lazy(() => import("./views/Operations")),
+  live: lazy(() => patiently(() => import("./views/Live"), away)),
+  cluster: lazy(() => patiently(() => import("./views/Cluster"), away)),
+  scheduler: lazy(() => patiently(() => import("./views/Scheduler"), away)),
+  learning: lazy(() => patiently(() => import("./views/Learning"), away)),
+  history: lazy(() => patiently(() => import("./views/History"), away)),
+  operations: lazy(() => patiently(() => import("./views/Operations"), away)),
 };
 
 const TONES: Readonly<Record<RunState, string>> = {
@@ -155,6 +158,12 @@ class Guard extends Component<{ readonly children: ReactNode }, { readonly error
 
   override render(): ReactNode {
     if (!this.state.error) return this.props.children;
+    if (this.state.error instanceof LoadError)
+      return (
+        <StateBlock kind="error" title="This view is not there" action={<Button onClick={() => location.reload()}>Load the page anew</Button>}>
+          {this.state.error.message}
+        </StateBlock>
+      );
     return (
       <StateBlock kind="error" title="This view has failed" action={<Button onClick={() => this.setState({ error: null })}>Show it again</Button>}>
         {this.state.error.message}

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { leastFrom, marks, written } from "../src/lib/marks";
 import { clock, digits, format, parts, relative, signed, tickText, type Unit, UNKNOWN } from "../src/lib/format";
 import { comparePolicies, policyStyle, SLOTS } from "../src/lib/palette";
 import { parseRoute, routeHash, VIEWS } from "../src/lib/router";
@@ -16,6 +17,27 @@ describe("numbers", () => {
     expect(format(12_345, "count").replace(/\s/, " ")).toBe("12 345");
     expect(digits(0)).toBe("0");
     expect(digits(0.00001)).toBe("<0.001");
+  });
+
+  it("that are nearly nothing have no direction", () => {
+    expect(signed(0.0003, "share").replace(/\s/, " ")).toBe("±<0.1 %");
+    expect(signed(-0.0003, "share").replace(/\s/, " ")).toBe("±<0.1 %");
+    expect(signed(-0.003, "share").replace(/\s/, " ")).toBe("−0.3 %");
+  });
+
+  it("of an axis that settles leave out what came first", () => {
+    expect(leastFrom([[0.1, 5, null, 3], [null, 0, 4, 7]], 1)).toBe(3);
+    expect(leastFrom([[0.1], []], 1)).toBe(null);
+  });
+
+  it("stand at axes of few decades at 1, 2 and 5, and at powers of ten where there is no room", () => {
+    expect(marks(0, 8, 1)).toEqual([0, 1, 2, 5]);
+    expect(marks(-3, 8, 1)).toEqual([-2, -1, 0, 1, 2, 5]);
+    expect(marks(0, 500, 1)).toEqual([0, 1, 10, 100]);
+    const splits = [1.3, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 44];
+    expect(written(splits, 400, 16).filter((value) => value !== null)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40]);
+    expect(written(splits, 90, 16).filter((value) => value !== null)).toEqual([2, 5, 10, 20]);
+    expect(written(splits, 40, 16).filter((value) => value !== null)).toEqual([10]);
   });
 
   it("that nobody knows are a dash", () => {

@@ -1,10 +1,11 @@
 /** A canvas that knows its size, the screen's density and the theme; what is drawn comes from the caller. */
-import { useLayoutEffect, useRef, type CanvasHTMLAttributes, type ReactNode } from "react";
+import { useLayoutEffect, useRef, type CanvasHTMLAttributes, type PointerEvent, type ReactNode } from "react";
 import { frames } from "../lib/frames";
-import { color, useColors } from "../lib/theme";
+import { scale, useColors } from "../lib/theme";
 import { savePng, type Key } from "./png";
 import { SaveButton } from "./SaveButton";
 
+/** Draws in units that are pixels on usual screens, and larger on large ones. */
 export type Draw = (context: CanvasRenderingContext2D, width: number, height: number) => void;
 
 interface Props extends Omit<CanvasHTMLAttributes<HTMLCanvasElement>, "title"> {
@@ -26,15 +27,15 @@ export function CanvasChart({ title, summary, height, draw, keys = [], ...rest }
     const element = canvas.current;
     const context = element?.getContext("2d");
     if (!element || !context) return;
-    const [width, high, ratio] = [element.clientWidth, element.clientHeight, devicePixelRatio || 1];
+    const [width, high, ratio, times] = [element.clientWidth, element.clientHeight, devicePixelRatio || 1, scale()];
     if (!width || !high) return;
     if (element.width !== Math.round(width * ratio) || element.height !== Math.round(high * ratio)) {
       element.width = Math.round(width * ratio);
       element.height = Math.round(high * ratio);
     }
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, high);
-    painter.current(context, width, high);
+    context.setTransform(ratio * times, 0, 0, ratio * times, 0, 0);
+    context.clearRect(0, 0, width / times, high / times);
+    painter.current(context, width / times, high / times);
   });
 
   useLayoutEffect(() => frames.ask(paint.current), [draw, colors, height]);
@@ -59,12 +60,18 @@ export function CanvasChart({ title, summary, height, draw, keys = [], ...rest }
           }}
         />
       </div>
-      <canvas ref={canvas} role="img" aria-label={`${title}. ${summary}`} className="chart-own" {...rest} style={{ height, ...rest.style }} />
+      <canvas ref={canvas} role="img" aria-label={`${title}. ${summary}`} className="chart-own" {...rest} style={{ height: height * scale(), ...rest.style }} />
     </figure>
   );
 }
 
+/** Where the pointer is in a canvas, and how large that is, in the units of `Draw`. */
+export function pointIn(event: PointerEvent<HTMLCanvasElement>): { readonly x: number; readonly y: number; readonly width: number; readonly height: number } {
+  const [box, times] = [event.currentTarget.getBoundingClientRect(), scale()];
+  return { x: (event.clientX - box.left) / times, y: (event.clientY - box.top) / times, width: box.width / times, height: box.height / times };
+}
+
 /** Text of the page's own font on a canvas. */
-export function canvasFont(size = Number.parseFloat(color("--text-xs")) || 11, weight = 400): string {
+export function canvasFont(size = 11, weight = 400): string {
   return `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
 }

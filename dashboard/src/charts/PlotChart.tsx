@@ -4,7 +4,8 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { decadeText, format, tickText, TIME_STEPS_S, UNKNOWN, type Unit } from "../lib/format";
 import { frames } from "../lib/frames";
-import { color, useColors } from "../lib/theme";
+import { leastFrom, marks, written } from "../lib/marks";
+import { color, scale, useColors } from "../lib/theme";
 import { canvasFont } from "./CanvasChart";
 import { savePng } from "./png";
 import { SaveButton } from "./SaveButton";
@@ -33,6 +34,8 @@ interface Props {
   readonly yMin?: number;
   readonly yMax?: number;
   readonly logarithmic?: boolean;
+  /** The first twentieth of the points says little yet: a logarithmic axis need not reach down to them. */
+  readonly settles?: boolean;
   /** Compressed like a logarithm, but with 0: values up to this are drawn nearly evenly. */
   readonly compressed?: number;
   readonly legend?: boolean;
@@ -40,22 +43,7 @@ interface Props {
   readonly highlight?: string | null;
 }
 
-
-/** Whether a mark has one digit: the ends of a logarithmic axis need not be round, and are not written. */
-function isRound(value: number): boolean {
-  const first = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-  return Math.abs(first - Math.round(first)) < 1e-6;
-}
-
-/** 0 and powers of ten, on both sides of it. */
-function marks(low: number, high: number, from: number): number[] {
-  const found = [0];
-  for (let value = from; value <= high; value *= 10) found.push(value);
-  for (let value = from; value <= -low; value *= 10) found.unshift(-value);
-  return found;
-}
-
-export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height = 180, sync, yMin, yMax, logarithmic = false, compressed, legend = true, highlight = null }: Props): ReactNode {
+export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height = 180, sync, yMin, yMax, logarithmic = false, settles = false, compressed, legend = true, highlight = null }: Props): ReactNode {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [at, setAt] = useState<number | null>(null);
@@ -68,13 +56,14 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
   useLayoutEffect(() => {
     const box = host.current;
     if (!box) return;
-    const font = canvasFont();
+    const times = scale();
+    const font = canvasFont(11 * times);
     const axis = { stroke: color("--muted"), font, grid: { stroke: color("--grid"), width: 1 }, ticks: { show: false } };
     const chart = new uPlot(
       {
         width: Math.max(box.clientWidth, 60),
-        height,
-        padding: [8, 22, 0, 0],
+        height: height * times,
+        padding: [8 * times, 22 * times, 0, 0],
         legend: { show: false },
         cursor: {
           drag: { x: true, y: false },
@@ -85,8 +74,8 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
           x: { time: false },
           y: {
             ...(logarithmic ? { distr: 3 as const } : compressed === undefined ? {} : { distr: 4 as const, asinh: compressed }),
-            range: (_, low, high) => {
-              if (logarithmic) return [(low || 1e-3) / 1.25, (high || 1) * 1.25];
+            range: (self, low, high) => {
+              if (logarithmic) return [((settles ? leastFrom(self.data.slice(1), Math.ceil(self.data[0].length / 20)) : low) || low || 1e-3) / 1.25, (high || 1) * 1.25];
               if (compressed !== undefined) return [Math.min(low ?? 0, 0), Math.max(high ?? 0, compressed) * 1.25];
               const [from, to] = [yMin ?? Math.min(low ?? 0, 0), yMax ?? high ?? 1];
               return [from, to > from ? to + (yMax === undefined ? (to - from) * 0.06 : 0) : from + 1];
@@ -94,14 +83,15 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
           },
         },
         axes: [
-          { ...axis, ...(xUnit === "s" ? { incrs: [...TIME_STEPS_S] } : {}), space: 64, size: xLabel ? 38 : 24, gap: 4, values: (_, ticks) => ticks.map((tick) => tickText(tick, xUnit)), ...(xLabel ? { label: xLabel, labelSize: 14, labelFont: font, labelGap: 0 } : {}) },
+          { ...axis, ...(xUnit === "s" ? { incrs: [...TIME_STEPS_S] } : {}), space: 64 * times, size: (xLabel ? 38 : 24) * times, gap: 4 * times, values: (_, ticks) => ticks.map((tick) => tickText(tick, xUnit)), ...(xLabel ? { label: xLabel, labelSize: 14 * times, labelFont: font, labelGap: 0 } : {}) },
           {
             ...axis,
-            size: 56,
-            gap: 4,
+            size: 56 * times,
+            gap: 4 * times,
             ...(unit === "s" && !logarithmic && compressed === undefined ? { incrs: [...TIME_STEPS_S] } : {}),
             ...(compressed === undefined ? {} : { splits: (_: uPlot, __: number, low: number, high: number) => marks(low, high, compressed) }),
-            values: (_, ticks) => ticks.map((tick) => (tick === null || (logarithmic && !isRound(tick)) ? "" : logarithmic && unit === "s" ? decadeText(tick) : tickText(tick, unit))),
+            ...(logarithmic ? { filter: (self: uPlot, splits: number[]) => written(splits, Math.abs(self.valToPos(10, "y") - self.valToPos(1, "y")), 16 * times) } : {}),
+            values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : logarithmic && unit === "s" ? decadeText(tick) : tickText(tick, unit))),
           },
         ],
         series: [
@@ -109,10 +99,10 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
           ...series.map((each) => ({
             label: each.label,
             stroke: color(each.variable),
-            width: each.label === highlight ? 3 : 1.5,
+            width: (each.label === highlight ? 3 : 1.5) * times,
             points: { show: false },
             spanGaps: false,
-            ...(each.dash?.length ? { dash: [...each.dash] } : {}),
+            ...(each.dash?.length ? { dash: each.dash.map((length) => length * times) } : {}),
             ...(each.area ? { fill: `${color(each.variable)}26` } : {}),
           })),
         ],
@@ -124,7 +114,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
     plot.current = chart;
     const resize = new ResizeObserver(() => {
       const width = box.clientWidth;
-      if (width > 0 && width !== chart.width) chart.setSize({ width, height });
+      if (width > 0 && width !== chart.width) chart.setSize({ width, height: height * times });
     });
     resize.observe(box);
     return () => {
@@ -134,7 +124,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
     };
     // `series` is in `shape` as far as the chart's form depends on it.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [shape, unit, xUnit, xLabel, height, sync, yMin, yMax, logarithmic, compressed, highlight, colors]);
+  }, [shape, unit, xUnit, xLabel, height, sync, yMin, yMax, logarithmic, settles, compressed, highlight, colors]);
 
   const [renew] = useState(() => (): void => plot.current?.setData(held.current));
   useEffect(() => frames.ask(renew), [data, renew]);
@@ -152,7 +142,7 @@ export function PlotChart({ title, x, series, unit, xUnit = "s", xLabel, height 
           }}
         />
       </div>
-      <div ref={host} className="chart-canvas" style={{ height }} role="img" aria-label={title} />
+      <div ref={host} className="chart-canvas" style={{ height: height * scale() }} role="img" aria-label={title} />
       {legend ? (
         <figcaption className="legend">
           <span className="legend-x">{x.length ? format(x[place], xUnit) : ""}</span>

@@ -118,10 +118,11 @@ export function relative(difference: Number, base: Number): string {
   return share >= 9.995 ? format(share + 1, "factor") : signed(share, "share");
 }
 
-/** With a sign, for differences; the sign of nothing is ±. */
+/** With a sign, for differences; the sign of nothing, or nearly nothing, is ±. */
 export function signed(value: Number, unit: Unit): string {
   if (!known(value)) return UNKNOWN;
   const text = format(value, unit);
+  if (text.includes("<")) return `±${text.replace(MINUS, "")}`;
   return value > 0 ? `+${text}` : value === 0 ? `±${text}` : text;
 }
 

@@ -35,7 +35,7 @@ function apply(): void {
 export function initTheme(): void {
   theme = stored();
   apply();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  for (const query of ["(prefers-color-scheme: dark)", "(min-width: 2560px)", "(min-width: 3600px)"]) matchMedia(query).addEventListener("change", changed);
 }
 
 export function setTheme(next: Theme): void {
@@ -58,7 +58,7 @@ export function useTheme(): Theme {
   return useSyncExternalStore(subscribe, () => theme);
 }
 
-/** A number that changes whenever colours do: charts draw anew then. */
+/** A number that changes whenever colours or the scale do: charts draw anew then. */
 export function useColors(): number {
   return useSyncExternalStore(subscribe, () => generation);
 }
@@ -71,4 +71,9 @@ export function color(variable: string): string {
     resolved.set(variable, found);
   }
   return found;
+}
+
+/** How much larger than usual everything is drawn: screens of 4k are read from farther away. */
+export function scale(): number {
+  return Number.parseFloat(color("--scale")) || 1;
 }

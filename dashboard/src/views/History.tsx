@@ -149,6 +149,13 @@ function RunPart({ id, listed }: { readonly id: number; readonly listed: RunEntr
   const request = run ? requestOf(run) : {};
   const rows = statistics.data ?? [];
 
+  if (!run && asked.error && !asked.loading)
+    return (
+      <Panel title={`Run ${id}`} className="w12">
+        <ErrorBlock error={asked.error} retry={asked.reload} />
+      </Panel>
+    );
+
   const number = (
     key: string,
     label: string,
@@ -206,8 +213,6 @@ function RunPart({ id, listed }: { readonly id: number; readonly listed: RunEntr
               {run.message ? ` (${run.message})` : ""}
             </dd>
           </dl>
-        ) : asked.error ? (
-          <ErrorBlock error={asked.error} retry={asked.reload} />
         ) : null}
         {statistics.error && !statistics.data ? (
           <ErrorBlock error={statistics.error} retry={statistics.reload} />

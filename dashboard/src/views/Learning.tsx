@@ -28,6 +28,7 @@ function factor(log: number | null | undefined): number | null {
 interface Errors {
   /** Nothing has been read yet. */
   readonly waits: boolean;
+  readonly error: unknown;
   readonly time_s: readonly number[];
   readonly model: readonly (number | null)[];
   readonly nominal: readonly (number | null)[];
@@ -42,8 +43,8 @@ function useErrors(policy: string | null, going: boolean): Errors {
     const time_s = found.data?.time_s ?? [];
     const known = time_s.map((_, place) => place).filter((place) => typeof columns?.["log_error"]?.[place] === "number");
     const factors = (name: string): (number | null)[] => known.map((place) => factor(columns?.[name]?.[place]));
-    return { waits, time_s: known.map((place) => time_s[place] ?? 0), model: factors("log_error"), nominal: factors("nominal_log_error") };
-  }, [found.data, policy, waits]);
+    return { waits, error: found.data ? null : found.error, time_s: known.map((place) => time_s[place] ?? 0), model: factors("log_error"), nominal: factors("nominal_log_error") };
+  }, [found.data, found.error, policy, waits]);
 }
 
 export default function Learning(): ReactNode {
@@ -121,6 +122,8 @@ function Lane({ lane, series, errors, stale }: { readonly lane: LaneLearning; re
         <Panel title="Errors over time" stale={stale} help="Typical error as a factor since the run began, or since this process took it over: exp of the running mean of |log(predicted ÷ true)|. When the model's rises above that of nominal times, drift is near.">
           {errors.waits ? (
             <StateBlock kind="loading" title="Reading errors" />
+          ) : errors.error ? (
+            <ErrorBlock error={errors.error} />
           ) : errors.time_s.length > 1 ? (
             <PlotChart title={`Typical error of ${lane.policy}`} x={errors.time_s} series={series} unit="factor" yMin={1} height={170} xLabel="simulated time" />
           ) : (

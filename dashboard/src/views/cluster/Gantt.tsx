@@ -2,7 +2,7 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState, type Keyboar
 import { savePng } from "../../charts/png";
 import { SaveButton } from "../../charts/SaveButton";
 import { frames } from "../../lib/frames";
-import { useColors } from "../../lib/theme";
+import { scale, useColors } from "../../lib/theme";
 import type { Camera } from "./camera";
 import { queueSteps } from "./film";
 import { barAt, describeBar, layoutOf, paint, type Scene } from "./paint";
@@ -39,10 +39,11 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
     const element = canvas.current;
     const context = element?.getContext("2d");
     if (!element || !context) return;
-    const [width, ratio] = [element.clientWidth, devicePixelRatio || 1];
+    const times = scale();
+    const [width, ratio] = [element.clientWidth / times, (devicePixelRatio || 1) * times];
     if (!width) return;
     const layout = layoutOf(film, width);
-    if (layout.height !== height) setHeight(layout.height);
+    if (layout.height * times !== height) setHeight(layout.height * times);
     if (element.width !== Math.round(width * ratio) || element.height !== Math.round(layout.height * ratio)) {
       element.width = Math.round(width * ratio);
       element.height = Math.round(layout.height * ratio);
@@ -70,7 +71,7 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
       if (!event.ctrlKey && !event.shiftKey && !event.metaKey && Math.abs(event.deltaX) < Math.abs(event.deltaY)) return;
       event.preventDefault();
       const box = element.getBoundingClientRect();
-      const gutter = scene.current?.layout.gutter ?? 0;
+      const gutter = (scene.current?.layout.gutter ?? 0) * scale();
       const around = Math.min(Math.max((event.clientX - box.left - gutter) / (box.width - gutter), 0), 1);
       if (event.ctrlKey || event.metaKey) camera.zoom(Math.exp(event.deltaY / 300), around);
       else camera.pan((event.deltaX || event.deltaY) / 800);
@@ -86,7 +87,8 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
   const find = (event: PointerEvent): number | null => {
     const box = canvas.current?.getBoundingClientRect();
     if (!box || !scene.current) return null;
-    return barAt(scene.current, box.width, event.clientX - box.left, event.clientY - box.top)?.task ?? null;
+    const times = scale();
+    return barAt(scene.current, box.width / times, (event.clientX - box.left) / times, (event.clientY - box.top) / times)?.task ?? null;
   };
   const down = (event: PointerEvent<HTMLCanvasElement>): void => {
     event.currentTarget.setPointerCapture(event.pointerId);
@@ -100,7 +102,7 @@ export function Gantt({ title, filmed, camera, now, selected, onSelect, onMoved 
       if (!held.moved && Math.abs(by) < DRAG) return;
       held.moved = true;
       camera.follows = false;
-      camera.moveTo(held.end_s - (by / (box.width - (scene.current?.layout.gutter ?? 0))) * camera.span_s);
+      camera.moveTo(held.end_s - (by / (box.width - (scene.current?.layout.gutter ?? 0) * scale())) * camera.span_s);
       return;
     }
     const task = find(event);

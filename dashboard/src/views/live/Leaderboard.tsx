@@ -1,5 +1,6 @@
 import { useMemo, type ReactNode } from "react";
 import { call, useRead, type Schemas } from "../../api/client";
+import { reason } from "../../api/http";
 import { Segmented, Select } from "../../components/controls";
 import { HelpTip } from "../../components/HelpTip";
 import { attempt } from "../../components/notices";
@@ -182,7 +183,7 @@ export function Leaderboard(): ReactNode {
         <>
           <Table caption={`Policies by ${METRICS[metric].name.toLowerCase()}`} columns={columns} rows={rows} rowKey={(row) => row.lane.policy} />
           <p className="table-note">
-            {most ? `Means over the newest ${whole(most)} tasks of both.` : "Comparisons come with the first stored results."}
+            {differences.error && !differences.data ? `Comparisons could not be read: ${reason(differences.error)}` : most ? `Means over the newest ${whole(most)} tasks of both.` : "Comparisons come with the first stored results."}
           </p>
         </>
       ) : (

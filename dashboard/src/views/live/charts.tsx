@@ -8,28 +8,25 @@ import { decadeText, digits, format, whole as wholeNumber, type Unit } from "../
 import { HELP, METRICS } from "../../lib/metrics";
 import { comparePolicies, policyStyle } from "../../lib/palette";
 import { useParam } from "../../lib/router";
+import { smoothed, STRETCHES } from "../../lib/smooth";
 import { color } from "../../lib/theme";
 import { newest, samples, useBeat, useLive, usePolicies, whole } from "../../store/live";
 import type { TrailMetric } from "../../store/trail";
 
 const RACES: Readonly<Record<string, { metric: TrailMetric; label: string; unit: Unit; help: string }>> = {
-  mean: { metric: "mean_response_s", label: "Mean", unit: "s", help: `${METRICS.response.help} Here: over the newest 4096 tasks of each lane. The axis is logarithmic.` },
+  mean: { metric: "mean_response_s", label: "Mean", unit: "s", help: `${METRICS.response.help} Here: over the newest 4096 tasks of each lane. The axis is logarithmic, and need not reach the first twentieth of the points, which are means of few tasks.` },
   p95: { metric: "p95_response_s", label: "p95", unit: "s", help: HELP.p95 },
   regret: { metric: "regret_to_oracle", label: "Regret", unit: "share", help: HELP.regret },
 };
 
-const STRETCHES = 40;
-
-/** Means over up to 40 stretches of points: single samples of a quantity that jumps say little. */
-function smoothed(x: readonly number[], series: readonly Series[]): { x: readonly number[]; series: readonly Series[] } {
-  const each = Math.ceil(x.length / STRETCHES);
-  if (each < 2) return { x, series };
-  const ends = Array.from({ length: Math.floor(x.length / each) }, (_, place) => (place + 1) * each);
-  const mean = (values: readonly (number | null)[], end: number): number | null => {
-    const here = values.slice(end - each, end).filter((value) => value !== null);
-    return here.length ? here.reduce((sum, value) => sum + value, 0) / here.length : null;
-  };
-  return { x: ends.map((end) => x[end - 1] ?? 0), series: series.map((line) => ({ ...line, values: ends.map((end) => mean(line.values, end)) })) };
+function useSmoothed({ x, series }: { readonly x: readonly number[]; readonly series: readonly Series[] }): { readonly x: readonly number[]; readonly series: readonly Series[] } {
+  return useMemo(() => {
+    const found = smoothed(
+      x,
+      series.map((line) => line.values),
+    );
+    return { x: found.x, series: series.map((line, place) => ({ ...line, values: found.columns[place] ?? [] })) };
+  }, [x, series]);
 }
 
 function useTrailSeries(metric: TrailMetric, span: string, phase: 1 | 2 | 3): { x: readonly number[]; series: readonly Series[] } {
@@ -69,8 +66,8 @@ export function Race(): ReactNode {
         </>
       }
     >
-      {x.length > 1 ? (
-        <PlotChart title={`Response time over time, ${race.label.toLowerCase()}`} x={x} series={series} unit={race.unit} sync="live" height={200} {...(kind === "regret" ? { compressed: 0.1 } : { logarithmic: true })} />
+      {x.length > 1 && series.length ? (
+        <PlotChart title={`Response time over time, ${race.label.toLowerCase()}`} x={x} series={series} unit={race.unit} sync="live" height={200} {...(kind === "regret" ? { compressed: 0.1 } : { logarithmic: true, settles: true })} />
       ) : (
         <StateBlock kind="empty" title="Nothing has finished yet" />
       )}
@@ -81,10 +78,9 @@ export function Race(): ReactNode {
 export function Queues(): ReactNode {
   const [span] = useParam("span", "whole");
   const stale = useLive((found) => found.stale);
-  const found = useTrailSeries("queue_length", span, 2);
-  const { x, series } = useMemo(() => smoothed(found.x, found.series), [found]);
+  const { x, series } = useSmoothed(useTrailSeries("queue_length", span, 2));
   return (
-    <Panel title="Queue length" className="w4" help={`${HELP.queue} Lines are means over up to ${STRETCHES} stretches of the time shown; the axis is compressed like a logarithm, with 0.`} stale={stale}>
+    <Panel title="Queue length" className="w4" help={`${HELP.queue} Lines are means over up to ${STRETCHES} equal stretches of the time shown; the axis is compressed like a logarithm, with 0.`} stale={stale}>
       {x.length > 1 ? <PlotChart title="Queue length over time" x={x} series={series} unit="count" sync="live" height={180} compressed={1} /> : <StateBlock kind="empty" title="No queues yet" />}
     </Panel>
   );
@@ -94,13 +90,12 @@ export function Utilisation(): ReactNode {
   const [device, setDevice] = useParam("device", "gpu");
   const [span] = useParam("span", "whole");
   const stale = useLive((found) => found.stale);
-  const found = useTrailSeries(device === "cpu" ? "utilization_cpu" : "utilization_gpu", span, 3);
-  const { x, series } = useMemo(() => smoothed(found.x, found.series), [found]);
+  const { x, series } = useSmoothed(useTrailSeries(device === "cpu" ? "utilization_cpu" : "utilization_gpu", span, 3));
   return (
     <Panel
       title="Utilisation"
       className="w4"
-      help={`${device === "cpu" ? HELP.utilCpu : HELP.utilGpu} Lines are means over up to ${STRETCHES} stretches of the time shown.`}
+      help={`${device === "cpu" ? HELP.utilCpu : HELP.utilGpu} Lines are means over up to ${STRETCHES} equal stretches of the time shown.`}
       stale={stale}
       actions={
         <Segmented

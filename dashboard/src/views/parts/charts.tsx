@@ -1,6 +1,6 @@
 /** Charts that uPlot has no form for: drawn on a canvas with the theme's colours. */
 import { useCallback, useState, type PointerEvent, type ReactNode } from "react";
-import { CanvasChart, canvasFont, type Draw } from "../../charts/CanvasChart";
+import { CanvasChart, canvasFont, pointIn, type Draw } from "../../charts/CanvasChart";
 import type { Key } from "../../charts/png";
 import { color } from "../../lib/theme";
 
@@ -160,8 +160,8 @@ export function XYChart({ title, summary, lines, height = 240, xLog = false, yMi
   );
 
   const move = (event: PointerEvent<HTMLCanvasElement>): void => {
-    const box = event.currentTarget.getBoundingClientRect();
-    const share = (event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT);
+    const point = pointIn(event);
+    const share = (point.x - LEFT) / (point.width - LEFT - RIGHT);
     const value = from + Math.min(1, Math.max(0, share)) * (to - from);
     setAt(xLog ? 10 ** value : value);
   };
@@ -222,8 +222,14 @@ export function HeatMap({ title, summary, xEdges, yEdges, values, counts, xText,
         for (let row = 0; row < rows; row++) {
           const value = values[column]?.[row] ?? null;
           const [x, y] = [LEFT + column * wide, TOP + deep - (row + 1) * high];
-          context.fillStyle = value === null ? color("--sunken") : mix(value);
-          context.fillRect(x + 0.5, y + 0.5, wide - 1, high - 1);
+          if (value === null) {
+            context.strokeStyle = color("--grid");
+            context.lineWidth = 1;
+            context.strokeRect(x + 0.5, y + 0.5, wide - 1, high - 1);
+          } else {
+            context.fillStyle = blend(color("--panel"), color("--on-gpu"), tint(value));
+            context.fillRect(x + 0.5, y + 0.5, wide - 1, high - 1);
+          }
           if (at && at[0] === column && at[1] === row) {
             context.strokeStyle = color("--text");
             context.lineWidth = 2;
@@ -254,9 +260,9 @@ export function HeatMap({ title, summary, xEdges, yEdges, values, counts, xText,
     [values, xEdges, yEdges, columns, rows, at, xLabel, yLabel],
   );
   const move = (event: PointerEvent<HTMLCanvasElement>): void => {
-    const box = event.currentTarget.getBoundingClientRect();
-    const column = Math.floor(((event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT)) * columns);
-    const row = Math.floor(((box.top + TOP + (box.height - TOP - BOTTOM) - event.clientY) / (box.height - TOP - BOTTOM)) * rows);
+    const point = pointIn(event);
+    const column = Math.floor(((point.x - LEFT) / (point.width - LEFT - RIGHT)) * columns);
+    const row = Math.floor(((point.height - BOTTOM - point.y) / (point.height - TOP - BOTTOM)) * rows);
     setAt(column >= 0 && column < columns && row >= 0 && row < rows ? [column, row] : null);
   };
   const value = at ? (values[at[0]]?.[at[1]] ?? null) : null;
@@ -267,7 +273,7 @@ export function HeatMap({ title, summary, xEdges, yEdges, values, counts, xText,
         <span className="legend-part">
           <svg width="96" height="10" viewBox="0 0 96 10">
             {Array.from({ length: 12 }, (_, step) => (
-              <rect key={step} x={step * 8} y="0" width="8" height="10" style={{ fill: `color-mix(in oklab, var(--p1) ${(step / 11) * 100}%, var(--p0))` }} />
+              <rect key={step} x={step * 8} y="0" width="8" height="10" style={{ fill: `color-mix(in srgb, var(--on-gpu) ${tint(step / 11) * 100}%, var(--panel))` }} />
             ))}
           </svg>
           <span className="muted">
@@ -279,20 +285,24 @@ export function HeatMap({ title, summary, xEdges, yEdges, values, counts, xText,
             ? `${xText(xEdges[at[0]] ?? 0)} – ${xText(xEdges[at[0] + 1] ?? 0)}, ${yText(yEdges[at[1]] ?? 0)} – ${yText(yEdges[at[1] + 1] ?? 0)}: ${
                 value === null ? "no task" : `${valueText(value)} (${counts[at[0]]?.[at[1]] ?? 0} tasks)`
               }`
-            : "grey: no task"}
+            : "empty: no task"}
         </span>
       </div>
     </>
   );
 }
 
-function mix(share: number): string {
-  return blend(color("--p0"), color("--p1"), share);
+/** How strongly a share is tinted: 0 can be told from nothing. */
+function tint(share: number): number {
+  return 0.1 + 0.9 * share;
 }
 
-/** A colour between two, given as #rrggbb. */
+/** A colour between two, given as #rrggbb or #rgb: style sheets are made smaller when the page is built. */
 export function blend(first: string, second: string, share: number): string {
-  const parse = (text: string): number[] => [1, 3, 5].map((at) => Number.parseInt(text.trim().slice(at, at + 2), 16));
+  const parse = (text: string): number[] => {
+    const found = text.trim().replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
+    return [1, 3, 5].map((at) => Number.parseInt(found.slice(at, at + 2), 16));
+  };
   const [a, b] = [parse(first), parse(second)];
   return `rgb(${a.map((value, place) => Math.round(value + ((b[place] ?? value) - value) * share)).join(" ")})`;
 }

@@ -1,6 +1,6 @@
 /** Predicted against true times: a point per prediction, its interval from the 10 % to the 90 % quantile, and the line on which all would be right. */
 import { useCallback, useMemo, useState, type PointerEvent, type ReactNode } from "react";
-import { CanvasChart, canvasFont, type Draw } from "../../charts/CanvasChart";
+import { CanvasChart, canvasFont, pointIn, type Draw } from "../../charts/CanvasChart";
 import { decadeText, format } from "../../lib/format";
 import { color } from "../../lib/theme";
 import type { PredictedPart } from "../../store/messages";
@@ -90,11 +90,11 @@ export function Predictions({ title, parts }: { readonly title: string; readonly
   );
 
   const move = (event: PointerEvent<HTMLCanvasElement>): void => {
-    const box = event.currentTarget.getBoundingClientRect();
-    const [inner, deep] = [box.width - LEFT - RIGHT, box.height - TOP - BOTTOM];
+    const pointer = pointIn(event);
+    const [inner, deep] = [pointer.width - LEFT - RIGHT, pointer.height - TOP - BOTTOM];
     let [best, nearest]: [PredictedPart | null, number] = [null, 14 ** 2];
     for (const part of usable) {
-      const [dx, dy] = [LEFT + share(part.true_s) * inner - (event.clientX - box.left), TOP + deep - share(part.predicted_s) * deep - (event.clientY - box.top)];
+      const [dx, dy] = [LEFT + share(part.true_s) * inner - pointer.x, TOP + deep - share(part.predicted_s) * deep - pointer.y];
       if (dx * dx + dy * dy < nearest) [best, nearest] = [part, dx * dx + dy * dy];
     }
     setAt(best);
