@@ -79,7 +79,7 @@ class Wear:
     changes: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class Look:
     """The process at one moment."""
 
@@ -87,6 +87,8 @@ class Look:
     memory_mb: float
     descriptors: int
     threads: int
+    kinds: dict[str, int]
+    """What the descriptors are: files by their endings, and sockets, pipes and what else there is."""
 
 
 class Soak:
@@ -175,7 +177,13 @@ class Soak:
         assert process is not None
         folder = Path("/proc") / str(process.pid)
         pages = int((folder / "statm").read_text(encoding="ascii").split()[1])
-        return Look(at_s, pages * os.sysconf("SC_PAGE_SIZE") / MB, len(os.listdir(folder / "fd")), len(os.listdir(folder / "task")))  # noqa: PTH208
+        kinds = Counter[str]()
+        for path in (folder / "fd").iterdir():
+            # Some are closed before they are looked at.
+            with suppress(FileNotFoundError):
+                to = os.readlink(path)  # noqa: PTH115 - it is no path where it says "socket:[12]"
+                kinds[Path(to).suffix or Path(to).name if to.startswith("/") else to.partition(":")[0]] += 1
+        return Look(at_s, pages * os.sysconf("SC_PAGE_SIZE") / MB, sum(kinds.values()), len(os.listdir(folder / "task")), dict(kinds))  # noqa: PTH208
 
     async def _http(self) -> None:
         """One client after another, each with some requests."""
@@ -357,11 +365,13 @@ def main() -> int:
     chosen = parser.parse_args()
     speed = chosen.speed if chosen.speed == "max" else float(chosen.speed)
     with tempfile.TemporaryDirectory(prefix="hms-soak-") as folder:
-        found = Soak(Path(folder), chosen.minutes * 60.0, speed, chosen.seed).run()
-    text = json.dumps(found, indent=2)
+        soak = Soak(Path(folder), chosen.minutes * 60.0, speed, chosen.seed)
+        found = soak.run()
     if chosen.json is not None:
-        chosen.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+        # Whoever wants to know why something grew needs to see when.
+        looks = {name: [getattr(look, name) for look in soak.looks] for name in Look.__slots__}
+        chosen.json.write_text(json.dumps({**found, "looks": looks}, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=2))
     print(f"verdict: {'; '.join(found['problems']) or 'nothing lost, memory and file descriptors flat'}")
     return 1 if found["problems"] else 0
 
