@@ -92,9 +92,13 @@ def test_the_page_outlives_the_service(fresh: Service, open_page: Any) -> None:
     fresh.end(signal.SIGKILL)
     page.wait_for_selector("text=The connection is lost")
     seen = tasks(page)
+    # A view that has never been read comes as soon as it can.
+    page.evaluate("() => { location.hash = '#/cluster'; }")
+    page.wait_for_selector(".state-loading")
     fresh.start()
     page.wait_for_selector("text=The connection is lost", state="detached")
     more_tasks(page, seen)
+    page.wait_for_selector(".gantt")
     assert page.evaluate("() => window.stays") is True
     assert fresh.get("/api/status")["run_id"] == run_id
 
