@@ -105,6 +105,8 @@ def test_the_page_outlives_the_service(fresh: Service, open_page: Any) -> None:
 
 def test_with_keys_the_page_asks_who_is_there(fresh: Service, open_page: Any) -> None:
     key = fresh.post("/api/v1/keys", {"name": "test", "scopes": ["admin"]})["key"]
+    answer = fresh.client.post("/api/v1/keys", json={"name": "reader", "scopes": ["read"]}, headers={"Authorization": f"Bearer {key}"})
+    reader = answer.json()["key"]
     # Refusals are what this is about.
     page = open_page(fresh, "operations", quiet=False)
     streams: list[str] = []
@@ -128,3 +130,11 @@ def test_with_keys_the_page_asks_who_is_there(fresh: Service, open_page: Any) ->
     page.wait_for_selector("text=credentials are needed")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_selector("text=Name and password")
+    # Who may only read is offered nothing that would be refused.
+    page.get_by_role("radio", name="API key").check(force=True)
+    page.get_by_label("API key").last.fill(reader)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("text=credentials are needed")
+    page.get_by_role("link", name="Live").click()
+    page.get_by_text("read only", exact=True).wait_for()
+    assert page.get_by_role("button", name="Start a run…").is_disabled()

@@ -1,5 +1,6 @@
 import { useMemo, type ReactNode } from "react";
 import { call, useRead, type Schemas } from "../../api/client";
+import { mayControl, useSession } from "../../api/session";
 import { reason } from "../../api/http";
 import { Segmented, Select } from "../../components/controls";
 import { HelpTip } from "../../components/HelpTip";
@@ -64,6 +65,7 @@ export function Leaderboard(): ReactNode {
   const runId = useLive((found) => found.run?.run_id ?? null);
   const active = useLive((found) => isActive(found.run?.state));
   const stale = useLive((found) => found.stale);
+  const may = mayControl(useSession());
   const [metricText, setMetric] = useParam("metric", "response");
   const metric: MetricKey = metricText in METRICS ? (metricText as MetricKey) : "response";
   const lanes = useMemo(() => present().lanes?.lanes ?? [], [beat]);
@@ -148,7 +150,7 @@ export function Leaderboard(): ReactNode {
         <button
           type="button"
           className="icon-button"
-          disabled={!active || lanes.length < 2}
+          disabled={!may || !active || lanes.length < 2}
           title={`Take ${lane.policy} out of the run`}
           aria-label={`Take ${lane.policy} out of the run`}
           onClick={() => void attempt(() => call("delete", "/api/v1/run/policies/{policy}", { path: { policy: lane.policy } }), `${lane.policy} is out of the run.`)}

@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { call, useRead } from "../../api/client";
+import { mayControl, useSession } from "../../api/session";
 import { Button } from "../../components/controls";
 import { attempt } from "../../components/notices";
 import { tickText, whole } from "../../lib/format";
@@ -56,6 +57,7 @@ export function RunBar(): ReactNode {
   const [dialog, setDialog] = useState(false);
   const [busy, setBusy] = useState(false);
   const active = isActive(state);
+  const may = mayControl(useSession());
   const act = async (path: "/api/stop" | "/api/pause" | "/api/resume"): Promise<void> => {
     setBusy(true);
     await attempt(() => call("post", path));
@@ -66,24 +68,25 @@ export function RunBar(): ReactNode {
     <div className="view-head">
       <h1>Live</h1>
       <div className="row">
-        <Button kind={active ? "plain" : "primary"} onClick={() => setDialog(true)}>
+        <Button kind={active ? "plain" : "primary"} disabled={!may} onClick={() => setDialog(true)}>
           {active ? "New run…" : "Start a run…"}
         </Button>
         {state === "paused" ? (
-          <Button busy={busy} onClick={() => void act("/api/resume")}>
+          <Button busy={busy} disabled={!may} onClick={() => void act("/api/resume")}>
             Resume
           </Button>
         ) : (
-          <Button busy={busy} disabled={state !== "running"} onClick={() => void act("/api/pause")}>
+          <Button busy={busy} disabled={!may || state !== "running"} onClick={() => void act("/api/pause")}>
             Pause
           </Button>
         )}
-        <Button kind="danger" busy={busy} disabled={!active} onClick={() => void act("/api/stop")}>
+        <Button kind="danger" busy={busy} disabled={!may || !active} onClick={() => void act("/api/stop")}>
           Stop
         </Button>
       </div>
-      <SpeedSlider speed={speed} disabled={!active} onSpeed={setSpeed} />
-      <AddPolicy disabled={!active} />
+      <SpeedSlider speed={speed} disabled={!may || !active} onSpeed={setSpeed} />
+      <AddPolicy disabled={!may || !active} />
+      {may ? null : <span className="chip">read only</span>}
       <span className="view-space" />
       {request ? (
         <span className="run-facts muted">
