@@ -6,9 +6,11 @@ import csv
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -308,6 +310,28 @@ def test_what_a_process_left_that_was_killed_while_it_saved_goes(open_store: Ope
     assert saved is not None
     assert saved.checkpoint == b"first"
     assert again.files(5) == ["models/mine.json"]
+
+
+def test_files_of_a_run_are_listed_while_others_come_and_go(open_store: Open) -> None:
+    store = open_store()
+    store.create(5, ABOUT)
+    store.add_file(5, "models/mine/1/card.json", b"whole")
+    models = store.files_folder(5) / "models" / "mine"
+
+    def come_and_go() -> None:
+        for _ in range(300):
+            new = Path(tempfile.mkdtemp(prefix=".new-", dir=models))
+            (new / "card.json").write_bytes(b"two")
+            new.rename(models / "2")
+            shutil.rmtree(models / "2")
+
+    with ThreadPoolExecutor(1) as pool:
+        others = pool.submit(come_and_go)
+        while not others.done():
+            names = set(store.files(5))
+            assert {"models/mine/1/card.json"} <= names <= {"models/mine/1/card.json", "models/mine/2/card.json"}
+            assert store.file_content(5, "models/mine/2/card.json") in {None, b"two"}
+        others.result()
 
 
 def test_a_state_is_kept_whole_with_the_one_before_it(open_store: Open) -> None:

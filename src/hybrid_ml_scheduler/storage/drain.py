@@ -576,8 +576,9 @@ class Drainer:
         return due
 
     def _files_to_save(self, run_id: int, way: _Way) -> dict[str, bytes]:
-        folder = self.journals.files_folder(run_id)
-        return {name: (folder / name).read_bytes() for name in self.journals.files(run_id) if name not in way.files}
+        found = {name: self.journals.file_content(run_id, name) for name in self.journals.files(run_id) if name not in way.files}
+        # A model that is pruned meanwhile needs to go nowhere.
+        return {name: content for name, content in found.items() if content is not None}
 
     def _read(self, run_id: int, way: _Way) -> _Batch:
         journal = self.journals.opened(run_id)

@@ -292,6 +292,11 @@ class Journal:
                     os.close(tail.descriptor)
 
 
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
 class JournalStore:
     """The journals of all runs: the folder ``journal`` of the data folder.
 
@@ -496,10 +501,20 @@ class JournalStore:
         return self.run_folder(run_id) / FILES_FOLDER
 
     def files(self, run_id: int) -> list[str]:
-        """Return the names of these files, sorted."""
+        """Return the names of these files, sorted. They may come and go meanwhile."""
         folder = self.files_folder(run_id)
-        names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+        names: list[str] = []
+        for place, folders, files in os.walk(folder, onerror=_unless_gone):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            names += [Path(place, name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
+        return sorted(names)
+
+    def file_content(self, run_id: int, name: str) -> bytes | None:
+        """Return what one of these files holds; None if it is gone."""
+        try:
+            return (self.files_folder(run_id) / name).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def add_file(self, run_id: int, name: str, content: bytes) -> None:
         """Write one of these files, whole or not at all.
