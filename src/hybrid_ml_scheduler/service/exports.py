@@ -58,17 +58,6 @@ class Rows(StreamingResponse):
             _LOG.error("an export was broken off before its end: %s", error)
 
 
-async def known_run(resources: Resources, run_id: int) -> None:
-    """Make sure that there is such a run.
-
-    Raises
-    ------
-    UnknownRunError
-    """
-    if run_id not in resources.storage.journals.runs():
-        await resources.storage.run(run_id)
-
-
 async def rows(
     resources: Resources, stream: Stream, run_id: int | None, *, scheduler: str | None, limit: int | None, before: int | None, form: Format
 ) -> Response:
@@ -103,7 +92,7 @@ async def rows(
     async def ask() -> bytes:
         page = await resources.storage.newest(stream, run_id, limit, before, scheduler)
         if not page.rows:
-            await known_run(resources, run_id)
+            await resources.storage.known_run(run_id)
         return to_json({"run_id": run_id, "rows": page.dicts(), "next": page.next_seq})
 
     return raw_json(await resources.answers.answer(f"rows {stream} {run_id} {limit} {before} {scheduler}", ask))
@@ -114,7 +103,7 @@ async def _stream(resources: Resources, stream: Stream, run_id: int | None, sche
     if run_id is not None:
         newest = await resources.storage.newest(stream, run_id, 1, None, scheduler)
         if not newest.rows:
-            await known_run(resources, run_id)
+            await resources.storage.known_run(run_id)
     # What arrives from now on is not part of it: a run that is faster than its reader would never end.
     end_seq = newest.rows[0][1] + 1 if newest.rows else 0
     # Rows never change; the oldest may have been deleted.

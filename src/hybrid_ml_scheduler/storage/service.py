@@ -43,7 +43,6 @@ from hybrid_ml_scheduler.storage.takeover import take_over
 
 if TYPE_CHECKING:
     import polars as pl
-    from sqlalchemy.ext.asyncio import AsyncSession
 
     from hybrid_ml_scheduler.storage.schema import ModelRow
 
@@ -460,7 +459,7 @@ class SimulationDataService(TrainingSource):
         async with self.database.read() as session:
             return await RunRepository(session, self.database.dialect).get(run_id)
 
-    async def _known(self, session: AsyncSession, run_id: int) -> None:
+    async def known_run(self, run_id: int) -> None:
         """Make sure that there is such a run: the database has it with its first rows, until then its journal.
 
         Raises
@@ -468,7 +467,7 @@ class SimulationDataService(TrainingSource):
         UnknownRunError
         """
         if run_id not in self.journals.runs():
-            await RunRepository(session, self.database.dialect).get(run_id)
+            await self.run(run_id)
 
     async def highest_fence(self) -> int:
         """Return the largest leader's token that any run has seen; a new one must be larger."""
@@ -513,8 +512,8 @@ class SimulationDataService(TrainingSource):
         """
         async with self.database.read() as session:
             totals = await MetricsRepository(session, self.database.dialect).totals(run_id, scheduler)
-            if not totals:
-                await self._known(session, run_id)
+        if not totals:
+            await self.known_run(run_id)
         return [SchedulerStatistics.of(name, found) for name, found in sorted(totals.items())]
 
     async def windows(self, run_id: int, scheduler: str, before: int | None = None, limit: int = 1_000) -> list[WindowStatistics]:
@@ -559,10 +558,10 @@ class SimulationDataService(TrainingSource):
         """
         async with self.database.read() as session:
             totals = (await MetricsRepository(session, self.database.dialect).totals(run_id, scheduler)).get(scheduler)
-            if totals is None:
-                await self._known(session, run_id)
-                return None
-            placements = await AnalysisRepository(session, self.database.dialect).placements(run_id, scheduler)
+            placements = None if totals is None else await AnalysisRepository(session, self.database.dialect).placements(run_id, scheduler)
+        if totals is None or placements is None:
+            await self.known_run(run_id)
+            return None
         return Distribution(curve(totals.response_sketch), curve(totals.wait_sketch), placements)
 
     async def paired(self, first: int, second: int, reference: str | None = None) -> list[Paired]:
@@ -574,9 +573,9 @@ class SimulationDataService(TrainingSource):
         """
         async with self.database.read() as session:
             found = await AnalysisRepository(session, self.database.dialect).paired(first, second, reference)
-            if not found:
-                for run_id in (first, second):
-                    await self._known(session, run_id)
+        if not found:
+            for run_id in (first, second):
+                await self.known_run(run_id)
         return found
 
     # Learning.

@@ -22,7 +22,7 @@ from hybrid_ml_scheduler.service.answers import (
     strict_query,
     to_json,
 )
-from hybrid_ml_scheduler.service.exports import CONTENT, Format, known_run, rows
+from hybrid_ml_scheduler.service.exports import CONTENT, Format, rows
 from hybrid_ml_scheduler.service.problems import (
     INVALID_REQUEST,
     NOT_FOUND,
@@ -166,7 +166,7 @@ async def task(resources: Found, run_id: RunIdPath, task_id: TaskIdPath) -> Resp
     """The task, and what each scheduler made of it."""
     found, made_of_it = await resources.storage.task(run_id, task_id)
     if found is None and not made_of_it:
-        await known_run(resources, run_id)
+        await resources.storage.known_run(run_id)
         raise NotFoundError(f"run {run_id} has no task {task_id}; expected one whose results have reached the database")
     return json_response({"task": found, "results": made_of_it})
 
@@ -181,7 +181,7 @@ async def explanation(resources: Found, run_id: RunIdPath, task_id: TaskIdPath, 
     """The decision taken again, with everything that was considered."""
     _, made_of_it = await resources.storage.task(run_id, task_id)
     if not made_of_it:
-        await known_run(resources, run_id)
+        await resources.storage.known_run(run_id)
     if policy not in {result["scheduler"] for result in made_of_it}:
         raise NotFoundError(f"run {run_id} has no result of {policy!r} for task {task_id}; expected one that has reached the database")
     found = await resources.controller.explain(run_id, task_id, policy)
@@ -208,7 +208,7 @@ async def windows(resources: Found, run_id: RunIdPath, scheduler: PolicyQuery, b
     async def ask() -> bytes:
         found = await resources.storage.windows(run_id, scheduler, before, limit)
         if not found:
-            await known_run(resources, run_id)
+            await resources.storage.known_run(run_id)
         next_ = round(found[-1].begin_s / found[-1].length_s) if len(found) == limit else None
         return to_json({"run_id": run_id, "scheduler": scheduler, "windows": found, "next": next_})
 

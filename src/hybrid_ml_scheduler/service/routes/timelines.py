@@ -11,7 +11,6 @@ from starlette.responses import Response
 from hybrid_ml_scheduler.core.cluster import ClusterKind
 from hybrid_ml_scheduler.core.workload import WorkloadKind
 from hybrid_ml_scheduler.service.answers import RunIdPath, json_response, strict_query
-from hybrid_ml_scheduler.service.exports import known_run
 from hybrid_ml_scheduler.service.problems import INVALID_REQUEST, STORAGE_AWAY, STORAGE_BUSY, UNKNOWN_RUN, UNUSABLE_INPUT, responses
 from hybrid_ml_scheduler.service.resources import Found
 from hybrid_ml_scheduler.service.schemas import LARGEST_ID, Divergence, ScheduleAnswer, Timeline, Trail, WorkloadList
@@ -60,7 +59,7 @@ async def schedule(
     """In the order of the tasks, for the replay of a run."""
     found = await resources.storage.schedule(run_id, scheduler, from_task, limit)
     if not found:
-        await known_run(resources, run_id)
+        await resources.storage.known_run(run_id)
     next_ = found[-1]["task_id"] + 1 if len(found) == limit else None
     return json_response({"run_id": run_id, "scheduler": scheduler, "rows": found, "next": next_})
 
@@ -71,7 +70,7 @@ async def divergence(resources: Found, run_id: RunIdPath, first: PolicyName, sec
     until = from_task + LOOKED_AT
     found = await resources.storage.divergence(run_id, first, second, from_task, until)
     if found is None:
-        await known_run(resources, run_id)
+        await resources.storage.known_run(run_id)
     answer = {"run_id": run_id, "first": first, "second": second, "task_id": found, "looked_until": until if found is None else found + 1}
     return json_response(answer)
 
